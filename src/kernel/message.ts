@@ -1,0 +1,128 @@
+// The words of a contract: a service's topics and the events and commands that travel on them.
+import { z } from 'zod'
+
+/** One message: what happened (an event, past tense) or what is asked (a command, imperative). */
+export interface Message<Type extends string = string, Data = unknown> {
+  readonly type: Type
+  readonly data: Data
+}
+
+/** What is known of a message type without its body's static type: enough to route, describe and document it. */
+export interface MessageInfo {
+  readonly type: string
+  readonly kind: 'event' | 'command'
+  readonly service: string
+  readonly topic: string
+  /** The field of the body whose value decides the partition, and so what is kept in order. */
+  readonly key: string
+  readonly schema: z.ZodObject
+}
+
+/** A message type is a function that makes its messages: `StockReserved({ orderId })`. */
+export interface MessageType<Type extends string, Data, Kind extends string, Service extends string>
+  extends MessageInfo {
+  (data: Data): Message<Type, Data>
+  readonly type: Type
+  readonly kind: Kind & ('event' | 'command')
+  readonly service: Service
+}
+
+/** Anything that can be called to make a message; `never` lets every message type pass. */
+export type AnyMessageType = MessageInfo & ((data: never) => Message)
+
+/** The body of a message type. */
+export type DataOf<Type> = Type extends (data: infer Data) => unknown ? Data : never
+
+/** The messages that a message type makes. */
+export type MessageOf<Type> = Type extends (data: never) => infer Made ? Made : never
+
+/** How a topic is kept; `partitions` counts at its creation, growing is a later operation. */
+export interface TopicOptions {
+  readonly partitions?: number
+  readonly retentionHours?: number
+  readonly compression?: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
+}
+
+export interface Topic extends Required<TopicOptions> {
+  readonly name: string
+  readonly service: string
+  readonly kind: 'events' | 'commands'
+}
+
+/** Six partitions divide evenly among 1, 2, 3 and 6 processes. */
+const DEFAULT_TOPIC: Required<TopicOptions> = { partitions: 6, retentionHours: 7 * 24, compression: 'lz4' }
+
+interface MessageOptions<Shape extends z.ZodRawShape> {
+  readonly key: keyof Shape & string
+  readonly body: Shape
+}
+
+/** Every topic that any contract declared, by name: what `describe`, the topic script and the log read. */
+const declaredTopics = new Map<string, Topic>()
+
+function declareTopic(service: string, kind: 'events' | 'commands', options: TopicOptions): Topic {
+  const topic = { ...DEFAULT_TOPIC, ...options, name: `${service}.${kind}`, service, kind }
+  declaredTopics.set(topic.name, topic)
+  return topic
+}
+
+/** @throws when no contract declares the topic. */
+export function topicNamed(name: string): Topic {
+  const topic = declaredTopics.get(name)
+  if (topic === undefined) throw new Error(`No contract declares the topic ${name}.`)
+  return topic
+}
+
+/**
+ * Opens the contract of a service: its two topics and the makers of its messages.
+ *
+ * @example
+ * const inventory = contract('inventory')
+ * const StockReserved = inventory.event('StockReserved', { key: 'orderId', body: { orderId: z.string() } })
+ * StockReserved({ orderId: '7' }).type // 'StockReserved'
+ */
+export function contract<Service extends string>(
+  service: Service,
+  topics: { readonly events?: TopicOptions; readonly commands?: TopicOptions } = {},
+) {
+  const events = declareTopic(service, 'events', topics.events ?? {})
+  const commands = declareTopic(service, 'commands', topics.commands ?? {})
+  function define<Type extends string, Shape extends z.ZodRawShape, Kind extends 'event' | 'command'>(
+    kind: Kind,
+    type: Type,
+    { key, body }: MessageOptions<Shape>,
+  ): MessageType<Type, z.output<z.ZodObject<Shape>>, Kind, Service> {
+    const make = (data: z.output<z.ZodObject<Shape>>) => ({ type, data })
+    const topic = kind === 'event' ? events.name : commands.name
+    return Object.assign(make, { type, kind, service, topic, key, schema: z.object(body) })
+  }
+  return {
+    service,
+    topics: [events, commands] as const,
+    event: <Type extends string, Shape extends z.ZodRawShape>(type: Type, options: MessageOptions<Shape>) =>
+      define('event', type, options),
+    command: <Type extends string, Shape extends z.ZodRawShape>(type: Type, options: MessageOptions<Shape>) =>
+      define('command', type, options),
+  }
+}
+
+/** The value of a message's key field: what its order is kept by. */
+export function keyOf(type: MessageInfo, data: unknown): string {
+  const key = (data as Record<string, unknown>)[type.key]
+  if (typeof key !== 'string' || key === '') throw new Error(`${type.type} came without its key ${type.key}.`)
+  return key
+}
+
+/** Fields that tell who a person is: never in logs, metrics or error texts, and later sealed with the person's key. */
+const personalFields = z.registry<{ personal: true }>()
+
+/** Marks a field of a contract as personal. */
+export function personal<Schema extends z.ZodType>(schema: Schema): Schema {
+  personalFields.add(schema, { personal: true })
+  return schema
+}
+
+/** Whether `personal()` marked this schema. */
+export function isPersonal(schema: z.ZodType): boolean {
+  return personalFields.has(schema)
+}

@@ -1,0 +1,60 @@
+// A service at a glance: everything that it is made of, in one declaration.
+import type { CodeTable } from './refuse.ts'
+import type { AnyMessageType, Topic } from './message.ts'
+import type { Handler, StateKind } from './handler.ts'
+import type { Aggregate } from './aggregate.ts'
+import type { AnswerHandler } from './effect.ts'
+import type { Saga } from './saga.ts'
+import type { Projection } from './projection.ts'
+import type { Feed } from './feed.ts'
+import type { Route } from './route.ts'
+
+export interface ServiceRules<Name extends string> {
+  readonly name: Name
+  readonly summary: string
+  readonly contract: { readonly service: Name; readonly topics: readonly Topic[] }
+  readonly codes: CodeTable
+  /** Every event that the service appends. */
+  readonly publishes: readonly (AnyMessageType & { readonly kind: 'event'; readonly service: Name })[]
+  readonly aggregates?: readonly Aggregate<never, Name>[]
+  readonly entities?: readonly StateKind<unknown>[]
+  readonly handlers?: readonly Handler<Name>[]
+  readonly answers?: readonly AnswerHandler<Name>[]
+  readonly sagas?: readonly Saga[]
+  readonly projections?: readonly Projection[]
+  readonly feeds?: readonly Feed[]
+  readonly routes?: readonly Route[]
+}
+
+export interface Service {
+  readonly name: string
+  readonly summary: string
+  readonly topics: readonly Topic[]
+  readonly codes: CodeTable
+  readonly publishes: readonly AnyMessageType[]
+  readonly aggregates: readonly Aggregate<unknown>[]
+  readonly entities: readonly StateKind<unknown>[]
+  readonly handlers: readonly Handler[]
+  readonly answers: readonly AnswerHandler[]
+  readonly sagas: readonly Saga[]
+  readonly projections: readonly Projection[]
+  readonly feeds: readonly Feed[]
+  readonly routes: readonly Route[]
+}
+
+/** Declares a service. A handler that says another service's event does not compile. */
+export function service<const Name extends string>(rules: ServiceRules<Name>): Service {
+  const { contract, aggregates, entities, handlers, answers, sagas, projections, feeds, routes, ...rest } = rules
+  return {
+    ...rest,
+    topics: contract.topics,
+    aggregates: (aggregates ?? []) as unknown as readonly Aggregate<unknown>[],
+    entities: entities ?? [],
+    handlers: handlers ?? [],
+    answers: answers ?? [],
+    sagas: sagas ?? [],
+    projections: projections ?? [],
+    feeds: feeds ?? [],
+    routes: routes ?? [],
+  }
+}

@@ -1,0 +1,208 @@
+// The seams: the only interfaces of the platform that have several implementations.
+
+/** Wall clock in UTC, and waiting by it. Virtual in tests and in the simulator. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number
+  /** Calls once after the delay; the returned function cancels it. */
+  after(delayMs: number, call: () => void): () => void
+}
+
+export interface Random {
+  /** Fills the array with random bytes. */
+  fill(bytes: Uint8Array): void
+  /** At least 0, below 1. */
+  fraction(): number
+}
+
+/** What a column holds: text, an integer below 2^53, or nothing. */
+export type Cell = string | number | null
+export type Row = readonly Cell[]
+
+export interface Column {
+  readonly name: string
+  readonly type: 'text' | 'integer'
+  readonly nullable: boolean
+}
+
+/** A table of one service; its key columns come first. Text keys compare by bytes, so pages and locks sort alike. */
+export interface Table {
+  /** The service that owns it: a schema on PostgreSQL, a prefix on SQLite. */
+  readonly schema: string
+  readonly name: string
+  readonly columns: readonly Column[]
+  /** How many leading columns are the key. */
+  readonly keyWidth: number
+  readonly indexes: readonly (readonly string[])[]
+}
+
+/**
+ * - versioned: the row's `version` column must be one above the stored one (1 for a new row), else a conflict.
+ * - insert: the key must be new, else a conflict.
+ * - upsert: whatever was there before; only for rows that a cursor fences.
+ * - delete: the rows are keys and must all exist, else a conflict.
+ */
+export type WriteMode = 'versioned' | 'insert' | 'upsert' | 'delete'
+
+export interface Write {
+  readonly table: Table
+  readonly mode: WriteMode
+  /** Sorted by key in binary order: rows are locked in this order. */
+  readonly rows: readonly Row[]
+}
+
+/** One partition's share of a transaction: a batch of records, written as one row of the source's log. */
+export interface Append {
+  readonly source: string
+  readonly topic: string
+  readonly partition: number
+  /** The number of partitions' era that the batch was computed for; another one in the head is a conflict. */
+  readonly generation: number
+  readonly incarnation: number
+  /** The sequence that the first record must get, where somebody already acted on it; undefined: whatever is next. */
+  readonly expected: number | undefined
+  readonly count: number
+  readonly body: string
+}
+
+export interface Plan {
+  /** In the one lock order; heads and log rows come after all of them. */
+  readonly writes: readonly Write[]
+  readonly appends: readonly Append[]
+  /** Stamped on every log row; never falls within a partition. */
+  readonly appendedAt: number
+  /** Ties the log rows of one transaction together, for the story. */
+  readonly transaction: number
+}
+
+/** Where one partition's next batch goes. */
+export interface Head {
+  readonly source: string
+  readonly topic: string
+  readonly partition: number
+  readonly generation: number
+  readonly incarnation: number
+  readonly next: number
+  readonly appendedAt: number
+}
+
+export interface LogRow {
+  readonly topic: string
+  readonly partition: number
+  readonly generation: number
+  readonly incarnation: number
+  readonly first: number
+  readonly last: number
+  readonly appendedAt: number
+  readonly body: string
+}
+
+export interface LogRange {
+  readonly topic: string
+  readonly partition: number
+  /** The first sequence wanted; a row that straddles it is returned whole. */
+  readonly from: number
+}
+
+/** Documents that a retried batch locks up front, in the one lock order. */
+export interface Locks {
+  readonly table: Table
+  readonly keys: readonly Row[]
+}
+
+/** One batch against the store: loads, then one commit that ends it. */
+export interface Transaction {
+  /** The rows of these keys that exist, in any order. */
+  load(table: Table, keys: readonly Row[]): Promise<readonly Row[]>
+  /**
+   * Writes everything or nothing, in one round trip, and returns the first sequence of each append.
+   *
+   * @throws {Conflict} somebody else wrote in between: load again and run the whole batch again.
+   * @throws {CommitUnknown} the answer was lost: it may have happened or not.
+   * @throws {StoreUnavailable} nothing happened, and the store can't be used now.
+   * @throws {BadData} nothing happened: a value that the store refuses.
+   */
+  commit(plan: Plan): Promise<readonly number[]>
+  /** Gives up; safe to call after a failed commit. */
+  release(): Promise<void>
+}
+
+/** The identity of one service's log in this store. */
+export interface LogIdentity {
+  readonly logId: string
+  readonly incarnation: number
+}
+
+/** A database. Nothing is kept open between calls, so a stopped process holds nothing that others wait for. */
+export interface Store {
+  readonly dialect: 'sqlite' | 'postgres'
+  /** How many SQL statements were sent since the start. */
+  readonly statements: () => number
+  /** Makes what is missing. @throws {SchemaTooNew} */
+  migrate(schemas: readonly SchemaDeclaration[]): Promise<void>
+  /** Opens a batch; with locks, those rows that exist are held until its end. */
+  begin(locks?: readonly Locks[]): Promise<Transaction>
+  heads(source: string): Promise<readonly Head[]>
+  /** At most `limitRows` log rows of each range, in order. */
+  readLog(source: string, ranges: readonly LogRange[], limitRows: number): Promise<readonly LogRow[]>
+  /** The log rows of these transactions. */
+  readTransactions(source: string, transactions: readonly number[]): Promise<readonly LogRow[]>
+  /** One SELECT outside any batch; `?` binds a value; tables are written by `tableName`. */
+  query<Result>(sql: string, values?: readonly Cell[]): Promise<readonly Result[]>
+  tableName(schema: string, table: string): string
+  identity(schema: string): Promise<LogIdentity>
+  close(): Promise<void>
+}
+
+/** What a service brings to a database: its tables and the partitions of the topics it appends to. */
+export interface SchemaDeclaration {
+  readonly schema: string
+  /** Grows with each change of the tables. */
+  readonly version: number
+  readonly tables: readonly Table[]
+  /** A topic is listed in the schema of each service that may append to it. */
+  readonly topics: readonly { readonly name: string; readonly partitions: number }[]
+}
+
+/** Somebody else wrote first. Never counts against a message. */
+export class Conflict extends Error {
+  override readonly name = 'Conflict'
+}
+
+/** The store can't be reached or is full; nothing was committed. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable'
+}
+
+/** The commit's answer was lost. */
+export class CommitUnknown extends Error {
+  override readonly name = 'CommitUnknown'
+}
+
+/** A value that the store does not take; the batch is run again in small pieces to find whose it is. */
+export class BadData extends Error {
+  override readonly name = 'BadData'
+}
+
+/** The database was written by a newer Lonja. */
+export class SchemaTooNew extends Error {
+  override readonly name = 'SchemaTooNew'
+}
+
+/** Who works on what: the partitions that this process holds, and the wake-ups between processes of one database. */
+export interface Membership {
+  /** Joins; resolves when the first share of partitions is held (all of them, where nobody else is there). */
+  start(): Promise<void>
+  /** Whether this process works on the partition, of all topics that have this count of partitions. */
+  holds(partitions: number, partition: number): boolean
+  /** Called after partitions came or went; what was kept in memory for them is void. */
+  onChange(listener: () => void): void
+  /** Tells the other processes that these services' logs, effects or timers have something new. Coalesced. */
+  announce(sources: readonly string[]): void
+  /** Another process announced, or the poll floor passed. */
+  onAnnounced(listener: (sources: readonly string[] | 'all') => void): void
+  /** Who is there, for `describe` and `/health`. */
+  members(): Promise<readonly { readonly id: string; readonly partitions: readonly string[]; readonly expiresAt: number }[]>
+  /** Leaves and gives its partitions back at once. */
+  stop(): Promise<void>
+}
