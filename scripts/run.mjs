@@ -1,4 +1,4 @@
-// Installs what the lock file names when it is not there yet, then runs the project's own Node 24 with the given arguments.
+// Installs what the lock file names if it is not there yet, then runs the project's own Node 24 with the arguments.
 // It has to start on any Node from 18 on, so it is plain JavaScript and imports nothing but Node itself.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'

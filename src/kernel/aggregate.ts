@@ -53,6 +53,15 @@ export interface Aggregate<State, EventService extends string = string> {
   readonly evolve: (state: State, event: Message) => State
 }
 
+/** An aggregate whose state's type is forgotten: what a service lists. */
+export interface AnyAggregate<EventService extends string = string> {
+  readonly name: string
+  readonly kind: StateKind<Snapshot<unknown>>
+  readonly handlers: readonly Handler<EventService>[]
+  readonly events: readonly AnyMessageType[]
+  readonly evolve: (state: never, event: Message) => unknown
+}
+
 /**
  * Declares an aggregate; the state's type goes into the first call, the rest is inferred.
  *

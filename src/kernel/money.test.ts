@@ -91,7 +91,10 @@ test('a refusal says what is wrong with which amount, shortened', () => {
     message: /more decimals than its currency.*amount 1059\.975, currency EUR, decimals 2/,
     details: { amount: '1059.975', currency: 'EUR', decimals: 2 },
   })
-  assert.throws(() => toMinor('x'.repeat(9999), 'EUR'), (error: Error) => error.message.length < 150)
+  assert.throws(
+    () => toMinor('x'.repeat(9999), 'EUR'),
+    (error: Error) => error.message.length < 150,
+  )
 })
 
 test('minor units are written with exactly the decimals of their currency', () => {

@@ -2,12 +2,12 @@
 import type { CodeTable, RefusalDetails } from './refuse.ts'
 import { Refusal } from './refuse.ts'
 
-/** An amount in JSON: a decimal string with exactly its currency's decimals, such as `"1059.97"` EUR or `"1060"` JPY. */
+/** An amount in JSON: a decimal string with its currency's decimals: `"1059.97"` for EUR, `"1060"` for JPY. */
 export type Amount = string
 
-// ISO 4217, table A.1 of the maintenance agency (SIX) with amendments 176 to 180, as of January 2026: every active code
-// that has a minor unit. Metals, SDR, XTS and XXX have none, so nothing can be priced in them. The table is our own
-// because Intl rounds for display: Node's decimals differ from ISO's for 17 currencies (IQD, UGX, HUF in some versions).
+// ISO 4217, table A.1 of its maintenance agency (SIX) as of January 2026: every active code that has a minor unit.
+// Metals, SDR, XTS and XXX have none, so nothing can be priced in them. The table is our own because Intl follows habit
+// and not ISO: in Node 24 it has no decimals for 16 of these, HUF and IQD among them.
 const CODES_BY_EXPONENT: Readonly<Record<number, string>> = {
   0: 'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF',
   2:

@@ -6,7 +6,23 @@ import { milliseconds } from './duration.ts'
 /** Undos wait this long for their answer unless the step says otherwise. */
 const DEFAULT_UNDO_WITHIN_MS = 5 * 60_000
 
-export type SagaStatus = 'none' | 'running' | 'undoing' | 'succeeding' | 'failing' | 'needs-person' | 'succeeded' | 'failed'
+/**
+ * - overdue: a step that can not be undone was not answered in time. Nobody knows whether it happened, so nothing is
+ *   undone around it; its answer, however late, moves the saga on.
+ * - needs-person: everything that answered is undone, something did not answer.
+ * - given-up: a person ended it through the aggregate.
+ */
+export type SagaStatus =
+  | 'none'
+  | 'running'
+  | 'overdue'
+  | 'undoing'
+  | 'needs-person'
+  | 'succeeding'
+  | 'failing'
+  | 'succeeded'
+  | 'failed'
+  | 'given-up'
 
 /** The document of one instance; small, since every step writes it. */
 export interface SagaState {
@@ -22,7 +38,7 @@ export interface SagaState {
   /** Due time of the one timer row that exists for this instance; 0 when there is none. */
   readonly armed: number
   readonly reason: string
-  /** Names of the steps whose undo was not answered in time: a person has to look. */
+  /** Names of the steps that may have happened and are not known to be undone: a person has to look. */
   readonly flagged: readonly string[]
   /** What happened and when, for the story: one line a turn. */
   readonly history: readonly { readonly at: number; readonly what: string }[]
@@ -49,8 +65,14 @@ export const newSaga: SagaState = {
   history: [],
 }
 
+/** Whether anything can still move the instance. */
 export function isLive({ status }: SagaState): boolean {
-  return status !== 'none' && status !== 'succeeded' && status !== 'failed'
+  return status !== 'none' && status !== 'succeeded' && status !== 'failed' && status !== 'given-up'
+}
+
+/** Whether the instance rests until a person acts or a late answer comes. */
+export function needsPerson({ status }: SagaState): boolean {
+  return status === 'needs-person' || status === 'overdue'
 }
 
 /** @returns undefined when the input does not concern the saga where it stands: recorded in the log, nothing to do. */
@@ -58,7 +80,9 @@ export function decideSaga(saga: Saga, state: SagaState, input: SagaInput, now: 
   if ('lateTurn' in input) return input.lateTurn === state.turn ? late(saga, state, now) : undefined
   const { event } = input
   if (state.status === 'none') return event.type === saga.starts.type ? start(saga, event, now) : undefined
-  if (state.status === 'running') return whileRunning(saga, state, event, now)
+  // The aggregate has ended, so no message of the saga would be answered any more.
+  if (event.type === saga.givenUp?.type && isLive(state)) return end(state, 'given-up', now)
+  if (state.status === 'running' || state.status === 'overdue') return whileRunning(saga, state, event, now)
   if (state.status === 'undoing') return whileUndoing(saga, state, event, now)
   if (state.status === 'needs-person') return whileFlagged(saga, state, event, now)
   if (state.status === 'succeeding') return whileSucceeding(saga, state, event, now)
@@ -68,14 +92,15 @@ export function decideSaga(saga: Saga, state: SagaState, input: SagaInput, now: 
 
 function start(saga: Saga, event: Message, now: number): SagaMove {
   const data = saga.remembers(event.data)
-  return toStep(saga, { ...newSaga, data, startedAt: now, status: 'running' }, 0, now, [])
+  return toStep(saga, { ...newSaga, data, startedAt: now }, 0, now, [])
 }
 
+/** An overdue step is answered as any other; only its flag goes. */
 function whileRunning(saga: Saga, state: SagaState, event: Message, now: number): SagaMove | undefined {
   const step = stepAt(saga, state.step)
   if (event.type === step.done.type) {
     const told = step.tells === undefined ? [] : [step.tells(state.data)]
-    return toStep(saga, noted(state, now, `${step.name} done`), state.step + 1, now, told)
+    return toStep(saga, noted({ ...state, flagged: [] }, now, `${step.name} done`), state.step + 1, now, told)
   }
   // A refused step did nothing, so there is nothing of it to undo.
   if (event.type === step.refused?.type) return undoFrom(saga, stopped(saga, state, event, now), state.step - 1, now)
@@ -84,11 +109,14 @@ function whileRunning(saga: Saga, state: SagaState, event: Message, now: number)
   return undefined
 }
 
+/**
+ * Whichever the aggregate accepted first wins: after its own stop it will not confirm, so all is undone. Another
+ * service's stop is no word of the aggregate, which may just be confirming.
+ */
 function whileSucceeding(saga: Saga, state: SagaState, event: Message, now: number): SagaMove | undefined {
   if (event.type === saga.succeeds.done.type) return end(state, 'succeeded', now)
-  // The aggregate accepted the cancellation first, so it will not confirm: whichever it accepted first wins.
-  if (isStop(saga, event)) return undoFrom(saga, stopped(saga, state, event, now), saga.steps.length - 1, now)
-  return undefined
+  if (!saga.stops.some(({ type, topic }) => type === event.type && topic === saga.succeeds.done.topic)) return undefined
+  return undoFrom(saga, stopped(saga, state, event, now), saga.steps.length - 1, now)
 }
 
 function whileUndoing(saga: Saga, state: SagaState, event: Message, now: number): SagaMove | undefined {
@@ -108,21 +136,22 @@ function whileFlagged(saga: Saga, state: SagaState, event: Message, now: number)
   return next.flagged.length > 0 ? { state: next, sends: [] } : fail(saga, next, now)
 }
 
+/** A flag goes with the answer of the undo or, where there is none, with the news that the step did nothing. */
 function withoutFlag(saga: Saga, state: SagaState, event: Message): SagaState | undefined {
-  const step = saga.steps.find(({ undone }) => undone?.type === event.type)
+  const step = saga.steps.find(({ undone, refused }) => (undone ?? refused)?.type === event.type)
   if (step === undefined || !state.flagged.includes(step.name)) return undefined
   return { ...state, flagged: state.flagged.filter((name) => name !== step.name) }
 }
 
 /** The wait for an answer is over: a step is undone as if it had been stopped, an undo is flagged and the next goes on. */
 function late(saga: Saga, state: SagaState, now: number): SagaMove | undefined {
-  if (state.status === 'running') {
-    const step = stepAt(saga, state.step)
-    const next = noted({ ...state, reason: step.late }, now, `${step.name} not answered in time`)
-    return undoFrom(saga, next, state.step, now)
-  }
-  if (state.status !== 'undoing') return undefined
+  if (state.status !== 'running' && state.status !== 'undoing') return undefined
   const step = stepAt(saga, state.step)
+  if (state.status === 'running') {
+    const next = noted(state, now, `${step.name} not answered in time`)
+    if (step.undo === undefined) return rest(saga, { ...next, flagged: [step.name] }, 'overdue')
+    return undoFrom(saga, { ...next, reason: step.late }, state.step, now)
+  }
   const flagged = { ...state, flagged: [...state.flagged, step.name] }
   return undoFrom(saga, noted(flagged, now, `undo of ${step.name} not answered in time`), state.step - 1, now)
 }
@@ -134,22 +163,33 @@ function toStep(saga: Saga, state: SagaState, index: number, now: number, told: 
     return { state: next, sends: [...told, saga.succeeds.send(state.data)] }
   }
   const within = typeof step.within === 'function' ? step.within(state.data) : step.within
-  const next: SagaState = { ...turned(state), step: index, due: now + milliseconds(within) }
+  const next: SagaState = { ...turned(state), status: 'running', step: index, due: now + milliseconds(within) }
   return { state: next, sends: [...told, step.send(state.data)] }
 }
 
-/** Undoes the newest step at or below the index that can be undone; below the first one the saga fails. */
+/**
+ * Undoes the newest step at or below the index; below the first one the saga fails. Each step at or below the index was
+ * sent and not refused, so one without an undo is flagged: it happened, or may yet.
+ */
 function undoFrom(saga: Saga, state: SagaState, index: number, now: number): SagaMove {
+  let next = state
   for (let at = index; at >= 0; at -= 1) {
     const step = stepAt(saga, at)
-    if (step.undo === undefined) continue
-    const within = step.undoWithin === undefined ? DEFAULT_UNDO_WITHIN_MS : milliseconds(step.undoWithin)
-    const next: SagaState = { ...turned(state), status: 'undoing', step: at, due: now + within }
-    return { state: next, sends: [step.undo(state.data)] }
+    if (step.undo !== undefined) {
+      const within = step.undoWithin === undefined ? DEFAULT_UNDO_WITHIN_MS : milliseconds(step.undoWithin)
+      next = { ...turned(next), status: 'undoing', step: at, due: now + within }
+      return { state: next, sends: [step.undo(state.data)] }
+    }
+    next = noted({ ...next, flagged: [...next.flagged, step.name] }, now, `${step.name} can not be undone`)
   }
-  if (state.flagged.length === 0) return fail(saga, state, now)
+  if (next.flagged.length === 0) return fail(saga, next, now)
   // "Cancelled" would claim that everything was undone; it was not, so a person decides.
-  return { state: noted({ ...turned(state), status: 'needs-person', due: 0 }, now, 'needs a person'), sends: [] }
+  return rest(saga, noted(next, now, 'needs a person'), 'needs-person')
+}
+
+function rest(saga: Saga, state: SagaState, status: 'overdue' | 'needs-person'): SagaMove {
+  const sends = saga.flags === undefined ? [] : [saga.flags(state.data, state.flagged)]
+  return { state: { ...turned(state), status, due: 0 }, sends }
 }
 
 function fail(saga: Saga, state: SagaState, now: number): SagaMove {
@@ -157,7 +197,7 @@ function fail(saga: Saga, state: SagaState, now: number): SagaMove {
   return { state: noted(next, now, 'everything undone'), sends: [saga.fails.send(state.data, state.reason)] }
 }
 
-function end(state: SagaState, status: 'succeeded' | 'failed', now: number): SagaMove {
+function end(state: SagaState, status: 'succeeded' | 'failed' | 'given-up', now: number): SagaMove {
   return { state: noted({ ...turned(state), status, due: 0 }, now, status), sends: [] }
 }
 
@@ -165,8 +205,9 @@ function isStop(saga: Saga, event: Message): boolean {
   return saga.stops.some(({ type }) => type === event.type)
 }
 
+/** The awaited step's flag goes: either it was refused, or the undoing that follows flags it again. */
 function stopped(saga: Saga, state: SagaState, event: Message, now: number): SagaState {
-  return noted({ ...state, reason: saga.reasonOf(event) }, now, event.type)
+  return noted({ ...state, reason: saga.reasonOf(event), flagged: [] }, now, event.type)
 }
 
 function turned(state: SagaState): SagaState {

@@ -2,7 +2,7 @@
 import type { CodeTable } from './refuse.ts'
 import type { AnyMessageType, Topic } from './message.ts'
 import type { Handler, StateKind } from './handler.ts'
-import type { Aggregate } from './aggregate.ts'
+import type { AnyAggregate } from './aggregate.ts'
 import type { AnswerHandler } from './effect.ts'
 import type { Saga } from './saga.ts'
 import type { Projection } from './projection.ts'
@@ -16,7 +16,7 @@ export interface ServiceRules<Name extends string> {
   readonly codes: CodeTable
   /** Every event that the service appends. */
   readonly publishes: readonly (AnyMessageType & { readonly kind: 'event'; readonly service: Name })[]
-  readonly aggregates?: readonly Aggregate<never, Name>[]
+  readonly aggregates?: readonly AnyAggregate<Name>[]
   readonly entities?: readonly StateKind<unknown>[]
   readonly handlers?: readonly Handler<Name>[]
   readonly answers?: readonly AnswerHandler<Name>[]
@@ -32,7 +32,7 @@ export interface Service {
   readonly topics: readonly Topic[]
   readonly codes: CodeTable
   readonly publishes: readonly AnyMessageType[]
-  readonly aggregates: readonly Aggregate<unknown>[]
+  readonly aggregates: readonly AnyAggregate[]
   readonly entities: readonly StateKind<unknown>[]
   readonly handlers: readonly Handler[]
   readonly answers: readonly AnswerHandler[]
@@ -48,7 +48,7 @@ export function service<const Name extends string>(rules: ServiceRules<Name>): S
   return {
     ...rest,
     topics: contract.topics,
-    aggregates: (aggregates ?? []) as unknown as readonly Aggregate<unknown>[],
+    aggregates: aggregates ?? [],
     entities: entities ?? [],
     handlers: handlers ?? [],
     answers: answers ?? [],

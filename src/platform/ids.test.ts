@@ -3,13 +3,13 @@ import assert from 'node:assert/strict'
 import { randomFillSync } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { IdRandom } from './ids.ts'
 import { createIds } from './ids.ts'
+import type { Random } from './ports.ts'
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
-const systemRandom: IdRandom = { fill: (block) => void randomFillSync(block) }
+const systemRandom: Pick<Random, 'fill'> = { fill: (block) => void randomFillSync(block) }
 
-function always(byte: number): IdRandom {
+function always(byte: number): Pick<Random, 'fill'> {
   return { fill: (block) => void block.fill(byte) }
 }
 
@@ -19,14 +19,23 @@ function msOf(id: string): number {
 
 test('an id carries its millisecond, version, variant, counter and random bits where RFC 9562 wants them', () => {
   const newId = createIds({ now: () => 0x017f22e279b0 }, always(0xab))
-  assert.equal(newId(), '017f22e2-79b0-72ae-abab-abababababab')
-  assert.equal(newId(), '017f22e2-79b0-72ae-abac-abababababab')
+  assert.equal(newId(), '017f22e2-79b0-7aba-aeac-abababababab')
+  assert.equal(newId(), '017f22e2-79b0-7aba-aead-abababababab')
 })
 
-test('a counter carries over from one group to the next', () => {
-  const newId = createIds({ now: () => 1 }, always(0xff))
-  assert.equal(newId(), '00000000-0001-73ff-bfff-ffffffffffff')
-  assert.equal(newId(), '00000000-0001-7400-8000-ffffffffffff')
+test('the counter carries over to the group before, and from its end to the next millisecond', () => {
+  const ids = createIds({ now: () => 1 }, always(0xff))
+  assert.equal(ids(), '00000000-0001-7fff-bffc-ffffffffffff')
+  assert.deepEqual([ids(), ids(), ids()].pop(), '00000000-0001-7fff-bfff-ffffffffffff')
+  assert.equal(ids(), '00000000-0002-7fff-bffc-ffffffffffff')
+
+  const block = Uint8Array.from([0, 0x0f, 0xff])
+  const carrying = createIds(
+    { now: () => 1 },
+    { fill: (bytes) => bytes.forEach((_, at) => (bytes[at] = block[at % 3] ?? 0)) },
+  )
+  const counters = Array.from({ length: 5 }, () => carrying().slice(14, 23))
+  assert.deepEqual(counters, ['7000-bffc', '7000-bffd', '7000-bffe', '7000-bfff', '7001-8000'])
 })
 
 test('ids rise whatever the clock does, and carry its time when it moves on', () => {
@@ -35,7 +44,7 @@ test('ids rise whatever the clock does, and carry its time when it moves on', ()
     fc.property(steps, (moves) => {
       let now = 1_700_000_000_000
       let latest = now
-      const newId = createIds({ now: () => now }, systemRandom)
+      const newId = createIds({ now: () => now }, always(1))
       let last = newId()
       for (const move of moves) {
         now += move
@@ -51,7 +60,7 @@ test('ids rise whatever the clock does, and carry its time when it moves on', ()
 })
 
 test('a million ids of one millisecond differ, rise and stay in it', () => {
-  const newId = createIds({ now: () => 42 }, systemRandom)
+  const newId = createIds({ now: () => 42 }, always(2))
   let last = newId()
   for (let count = 0; count < 1_000_000; count++) {
     const id = newId()
@@ -59,6 +68,13 @@ test('a million ids of one millisecond differ, rise and stay in it', () => {
     last = id
   }
   assert.equal(msOf(last), 42)
+})
+
+test('ids of two sources with the same clock differ', () => {
+  const [one, other] = [createIds({ now: () => 42 }, systemRandom), createIds({ now: () => 42 }, systemRandom)]
+  const ids = Array.from({ length: 5000 }, () => [one(), other()]).flat()
+  assert.equal(new Set(ids).size, ids.length)
+  for (const id of ids) assert.match(id, UUID_V7)
 })
 
 test('fractions of a millisecond are dropped', () => {

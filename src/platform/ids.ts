@@ -1,22 +1,15 @@
 // Ids: UUIDv7 that rise within a process, so that new rows land at the end of an index and sort by when they were made.
+import type { Clock, Random } from './ports.ts'
 
-export interface IdClock {
-  /** Milliseconds since the epoch. */
-  now(): number
-}
-
-export interface IdRandom {
-  /** Fills the whole block with random bytes. */
-  fill(block: Uint8Array): void
-}
-
-// Bytes are drawn in blocks: one call to the system's generator takes 1 µs for an id's bytes and 2 µs for a thousand ids'.
+// Bytes are drawn in blocks: the system's generator takes 1 µs for one id's bytes and 2 µs for those of 1,000.
 const BLOCK_BYTES = 6144
 const BYTES_PER_DRAW = 3
 
-// The counter fills rand_a and the 14 bits after the variant (RFC 9562, 6.2, method 1). Each millisecond it starts anew
-// in the lowest quarter, which leaves room for 50 million ids before the timestamp has to run ahead of the clock.
-const COUNTER_LIMIT = 2 ** 26
+// The counter fills rand_a and the 14 bits after the variant (RFC 9562, 6.2, method 1) and starts anew at random each
+// millisecond. Where it overflows, once in thousands of full milliseconds, the timestamp runs one ahead of the clock.
+const COUNTER_BITS = 26
+const COUNTER_LIMIT = 2 ** COUNTER_BITS
+const DRAWN_BITS = 24
 
 const TWELVE_BITS = 0xfff
 const HEX: readonly string[] = Array.from({ length: TWELVE_BITS + 1 }, (_, bits) => bits.toString(16).padStart(3, '0'))
@@ -29,7 +22,7 @@ const VARIANTS: readonly string[] = ['8', '9', 'a', 'b']
  * @example
  * const newId = createIds({ now: Date.now }, { fill: (block) => void randomFillSync(block) })
  */
-export function createIds(clock: IdClock, random: IdRandom): () => string {
+export function createIds(clock: Pick<Clock, 'now'>, random: Pick<Random, 'fill'>): () => string {
   const draw = createDraws(random)
   let lastMs = -1
   let counter = 0
@@ -40,7 +33,7 @@ export function createIds(clock: IdClock, random: IdRandom): () => string {
     counter++
     if (nowMs > lastMs || counter >= COUNTER_LIMIT) {
       lastMs = Math.max(nowMs, lastMs + 1)
-      counter = draw()
+      counter = draw() << (COUNTER_BITS - DRAWN_BITS)
       prefix = prefixOf(lastMs)
     }
     const variant = VARIANTS[(counter >>> 12) & 3] ?? ''
@@ -51,14 +44,15 @@ export function createIds(clock: IdClock, random: IdRandom): () => string {
   }
 }
 
-// Gives 24 random bits a call.
-function createDraws(random: IdRandom): () => number {
+// Gives DRAWN_BITS random bits a call.
+function createDraws(random: Pick<Random, 'fill'>): () => number {
   const block = new Uint8Array(BLOCK_BYTES)
   const bytes = new DataView(block.buffer)
   let position = BLOCK_BYTES
 
   return function draw(): number {
     if (position === BLOCK_BYTES) {
+      // oxlint-disable-next-line unicorn/no-array-fill-with-reference-type -- no array, random bytes
       random.fill(block)
       position = 0
     }

@@ -83,11 +83,13 @@ function explain(what: string, how: string, log: string): string {
   const text = `${how}\n${log}`
   const said = log === '' ? how : `${how}; it said:\n${log}`
   if (/error while loading shared libraries|Library not loaded/.test(text)) {
-    return `${what} cannot find its libraries, as install scripts are switched off: run \`npm rebuild --ignore-scripts=false\` (${said})`
+    const advice = 'as install scripts are switched off: run `npm rebuild --ignore-scripts=false`'
+    return `${what} cannot find its libraries, ${advice} (${said})`
   }
   if (/EACCES|Permission denied/i.test(text)) {
     const who = isRoot ? 'the user nobody (PostgreSQL refuses to run as root)' : 'this user'
-    return `${what} was refused by the file system: ${who} must be able to enter each folder above ${plan?.folder} (${said})`
+    const advice = `${who} must be able to enter each folder above ${plan?.folder}`
+    return `${what} was refused by the file system: ${advice} (${said})`
   }
   if (/No space left on device/i.test(text)) {
     return `${what} found the disk full: free some space, or set TMPDIR to another disk (${said})`
@@ -102,6 +104,8 @@ function reachableBinaries({ initdb, postgres, folder }: ServerPlan): typeof bin
     return { initdb, postgres }
   }
   const copy = join(folder, 'binaries')
+  // A copy that a named folder still holds may be of another version, or half a copy.
+  rmSync(copy, { recursive: true, force: true })
   cpSync(dirname(dirname(postgres)), copy, { recursive: true, verbatimSymlinks: true })
   return { initdb: join(copy, 'bin', 'initdb'), postgres: join(copy, 'bin', 'postgres') }
 }
@@ -206,7 +210,9 @@ async function guard(): Promise<void> {
   }
   // A folder that is thrown away needs no orderly shutdown.
   await end(plan?.temporary ? 'SIGQUIT' : 'SIGINT')
-  if (plan?.temporary) rmSync(plan.folder, { recursive: true, force: true, maxRetries: 5 })
+  if (plan === undefined) return
+  const rubbish = plan.temporary ? plan.folder : join(plan.folder, 'binaries')
+  rmSync(rubbish, { recursive: true, force: true, maxRetries: 5 })
 }
 
 await guard()

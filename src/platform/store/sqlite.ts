@@ -92,7 +92,7 @@ class SqliteStore implements Store {
     const stored = this.#database.prepare('SELECT version FROM lonja_schemas WHERE name = ?').get(schema)
     if (stored !== undefined && Number(stored['version']) > version) {
       throw new SchemaTooNew(
-        `The database holds version ${stored['version']} of ${schema}, this program knows ${version}: start the newer program.`,
+        `The database holds version ${Number(stored['version'])} of ${schema}, this program knows ${version}: start the newer program.`,
       )
     }
     this.#database
@@ -177,7 +177,9 @@ class SqliteStore implements Store {
       }
     }
     if (changed !== rows.length) {
-      throw new Conflict(`${table.schema}.${table.name}: ${rows.length - changed} of ${rows.length} rows were changed by another`)
+      throw new Conflict(
+        `${table.schema}.${table.name}: ${rows.length - changed} of ${rows.length} rows were changed by another`,
+      )
     }
   }
 
@@ -191,10 +193,20 @@ class SqliteStore implements Store {
     if (moved === undefined) throw new Conflict(`the head of ${source}/${topic}/${partition} is of another generation`)
     const [next, appendedAt] = moved
     const first = next - count
-    if (expected !== undefined && expected !== first) throw new Conflict(`the head of ${source}/${topic}/${partition} moved`)
-    this.#statement(
-      `INSERT INTO ${sqliteName(source, 'log')} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ).run(this.#position(topic, partition, next - 1), topic, partition, generation, incarnation, first, next - 1, appendedAt, transaction, body)
+    if (expected !== undefined && expected !== first)
+      throw new Conflict(`the head of ${source}/${topic}/${partition} moved`)
+    this.#statement(`INSERT INTO ${sqliteName(source, 'log')} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
+      this.#position(topic, partition, next - 1),
+      topic,
+      partition,
+      generation,
+      incarnation,
+      first,
+      next - 1,
+      appendedAt,
+      transaction,
+      body,
+    )
     return first
   }
 
@@ -300,7 +312,8 @@ function asStoreError(error: unknown): unknown {
   if (primary === SQLITE_CONSTRAINT) {
     return message.includes('UNIQUE') ? new Conflict(message) : new BadData(message)
   }
-  if (primary === SQLITE_FULL) return new StoreUnavailable('The disk or the database file is full: make room, nothing was lost.')
+  if (primary === SQLITE_FULL)
+    return new StoreUnavailable('The disk or the database file is full: make room, nothing was lost.')
   if (primary === SQLITE_IOERR || primary === SQLITE_BUSY) return new StoreUnavailable(message)
   return error
 }

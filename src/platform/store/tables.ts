@@ -93,6 +93,8 @@ export function effectsTable(schema: string): Table {
       cause: 'text',
       attempts: 'integer',
       due: 'integer',
+      requested_in: 'integer',
+      ordinal: 'integer',
       created_at: 'integer',
       last_error: 'text?',
     },

@@ -1,0 +1,74 @@
+// Reads what groups have not handled yet from the store, and notices what is missing or came back under new numbers.
+import type { LogRecord } from '../log/record.ts'
+import { recordsOf } from '../log/record.ts'
+import type { LogRow, Store } from '../ports.ts'
+import type { Channel, Channels, Cursor } from './channels.ts'
+import { isStopped } from './round.ts'
+import type { Delivery } from './round.ts'
+
+/** What one cursor gets in one batch, in whole log rows. */
+const MAX_RECORDS_A_CURSOR = 400
+const MAX_ROWS_A_RANGE = 64
+
+export interface BacklogOptions {
+  readonly channels: Channels
+  readonly storeOf: (source: string) => Store
+  readonly isOurs: (channel: Channel) => boolean
+  readonly now: number
+  /** Told of a gap or of a source that went back. */
+  readonly alarm: (cursor: Cursor, message: string) => void
+  /** At most one record a cursor: to find the one that a batch can't be committed with. */
+  readonly oneByOne?: boolean
+}
+
+/** The next records of every cursor that is behind. */
+export async function readBacklog(options: BacklogOptions): Promise<Delivery[]> {
+  const behind = new Map<string, Cursor[]>()
+  for (const channel of options.channels.all) {
+    if (!options.isOurs(channel)) continue
+    for (const cursor of channel.cursors) {
+      if (cursor.next >= channel.next || isStopped(cursor, options.now)) continue
+      const cursors = behind.get(channel.source)
+      if (cursors === undefined) behind.set(channel.source, [cursor])
+      else cursors.push(cursor)
+    }
+  }
+  const deliveries: Delivery[] = []
+  for (const [source, cursors] of behind) deliveries.push(...(await readSource(source, cursors, options)))
+  return deliveries
+}
+
+async function readSource(source: string, cursors: readonly Cursor[], options: BacklogOptions): Promise<Delivery[]> {
+  const ranges = new Map<string, { topic: string; partition: number; from: number }>()
+  for (const { channel, next } of cursors) {
+    const { topic, partition } = channel
+    ranges.set(`${topic}/${partition}/${next}`, { topic, partition, from: next })
+  }
+  const rows = await options.storeOf(source).readLog(source, [...ranges.values()], MAX_ROWS_A_RANGE)
+  return cursors.flatMap((cursor) => {
+    const { topic, partition } = cursor.channel
+    const own = rows.filter((row) => row.topic === topic && row.partition === partition && row.last >= cursor.next)
+    const records = contiguous(cursor, own, options)
+    return records.length === 0 ? [] : [{ cursor, records: options.oneByOne === true ? records.slice(0, 1) : records }]
+  })
+}
+
+/** Records from the cursor's position on, without a gap; nothing above a gap is ever applied. */
+function contiguous(cursor: Cursor, rows: readonly LogRow[], { alarm }: BacklogOptions): LogRecord[] {
+  const records: LogRecord[] = []
+  let position = cursor.next
+  for (const row of rows.toSorted((one, other) => one.last - other.last)) {
+    if (row.last < position) continue
+    if (row.incarnation < cursor.incarnation) continue
+    if (row.incarnation > cursor.incarnation) {
+      alarm(cursor, `its source went back and goes on as incarnation ${row.incarnation} at ${row.first}`)
+      cursor.incarnation = row.incarnation
+    }
+    if (row.first > position) break
+    records.push(...recordsOf(cursor.channel.source, row, position))
+    position = row.last + 1
+    if (records.length >= MAX_RECORDS_A_CURSOR) break
+  }
+  if (records.length === 0) alarm(cursor, `record ${position} is missing in ${cursor.channel.source}'s log`)
+  return records
+}

@@ -1,0 +1,162 @@
+// What a process knows of the log: where each partition of each source ends, and how far each group has read it.
+import { partitionFor } from '../log/murmur2.ts'
+import type { Head, Row, Store } from '../ports.ts'
+import type { Group, Registry } from './registry.ts'
+
+/** One partition of one source's topic. Memory is a hint: the guards of the commit decide. */
+export interface Channel {
+  readonly source: string
+  readonly topic: string
+  readonly partition: number
+  /** How many partitions the topic has: leases go by (count, partition). */
+  readonly partitions: number
+  generation: number
+  incarnation: number
+  /** The next sequence to be appended, as far as this process knows. */
+  next: number
+  appendedAt: number
+  /** Until then its own appends are read back from the store: another process appends here too. */
+  contendedUntil: number
+  readonly cursors: Cursor[]
+}
+
+/** One group's place in one channel. */
+export interface Cursor {
+  readonly group: Group
+  readonly channel: Channel
+  next: number
+  version: number
+  generation: number
+  incarnation: number
+  beganAt: string
+  /** Why it stands still; its later records wait, other partitions go on. */
+  stopped: string | undefined
+  /** Tries of the record at `next` that failed, and when the next one is due. */
+  tries: number
+  retryAt: number
+}
+
+export class Channels {
+  readonly all: readonly Channel[]
+  readonly #byName = new Map<string, readonly Channel[]>()
+  readonly #bySource = new Map<string, Channel[]>()
+
+  constructor(registry: Registry, groups: readonly Group[]) {
+    const all: Channel[] = []
+    for (const { schema, topics } of registry.schemas) {
+      for (const { name, partitions } of topics) {
+        const listeners = groups.filter((group) => group.topics.includes(name))
+        const channels = Array.from({ length: partitions }, (_, partition) =>
+          newChannel({ source: schema, topic: name, partition, partitions }, listeners),
+        )
+        this.#byName.set(`${schema}/${name}`, channels)
+        this.#bySource.set(schema, [...(this.#bySource.get(schema) ?? []), ...channels])
+        all.push(...channels)
+      }
+    }
+    this.all = all
+  }
+
+  /** The channel that a source's message with this key goes to. */
+  to(source: string, topic: string, key: string): Channel {
+    const channels = this.#byName.get(`${source}/${topic}`)
+    if (channels === undefined) throw new Error(`${source} never declared that it appends to ${topic}.`)
+    const channel = channels[partitionFor(key, channels.length)]
+    if (channel === undefined) throw new Error(`${topic} has no partition for this key.`)
+    return channel
+  }
+
+  of(source: string): readonly Channel[] {
+    return this.#bySource.get(source) ?? []
+  }
+
+  find(source: string, topic: string, partition: number): Channel | undefined {
+    return this.#byName.get(`${source}/${topic}`)?.[partition]
+  }
+
+  /**
+   * Takes over what the store says of the heads.
+   *
+   * @param contendedUntil where another process has appended, this process hands nothing on from memory until then:
+   * its guess of the next number would be wrong too often.
+   */
+  applyHeads(heads: readonly Head[], contendedUntil: number): void {
+    for (const head of heads) {
+      const channel = this.find(head.source, head.topic, head.partition)
+      if (channel === undefined) continue
+      if (channel.appendedAt > 0 && head.next > channel.next) channel.contendedUntil = contendedUntil
+      channel.next = head.next
+      channel.generation = head.generation
+      channel.incarnation = head.incarnation
+      channel.appendedAt = head.appendedAt
+    }
+  }
+}
+
+function newChannel(
+  place: Pick<Channel, 'source' | 'topic' | 'partition' | 'partitions'>,
+  groups: readonly Group[],
+): Channel {
+  const channel: Channel = {
+    ...place,
+    generation: 1,
+    incarnation: 1,
+    next: 0,
+    appendedAt: 0,
+    contendedUntil: 0,
+    cursors: [],
+  }
+  for (const group of groups) {
+    channel.cursors.push({
+      group,
+      channel,
+      next: 0,
+      version: 0,
+      generation: 1,
+      incarnation: 1,
+      beganAt: '0',
+      stopped: undefined,
+      tries: 0,
+      retryAt: 0,
+    })
+  }
+  return channel
+}
+
+/** The row of a cursor once it has moved on. */
+export function cursorRow(cursor: Cursor, next: number): Row {
+  const { group, channel, version, generation, incarnation, beganAt } = cursor
+  const { topic, partition, source } = channel
+  return [group.name, topic, partition, source, version + 1, next, generation, incarnation, beganAt]
+}
+
+interface StoredCursor {
+  readonly consumer_group: string
+  readonly topic: string
+  readonly partition: number
+  readonly source: string
+  readonly version: number
+  readonly next: number
+  readonly generation: number
+  readonly incarnation: number
+  readonly began_at: string
+}
+
+/** Reads the cursors of one service's groups afresh; those without a row stand at the beginning. */
+export async function readCursors(store: Store, service: string, channels: Channels): Promise<void> {
+  const rows = await store.query<StoredCursor>(`SELECT * FROM ${store.tableName(service, 'cursors')}`)
+  const stored = new Map(
+    rows.map((row) => [`${row.consumer_group}/${row.topic}/${row.partition}/${row.source}`, row]),
+  )
+  for (const channel of channels.all) {
+    for (const cursor of channel.cursors) {
+      if (cursor.group.service !== service) continue
+      const row = stored.get(`${cursor.group.name}/${channel.topic}/${channel.partition}/${channel.source}`)
+      cursor.next = row?.next ?? 0
+      cursor.version = row?.version ?? 0
+      cursor.generation = row?.generation ?? 1
+      cursor.incarnation = row?.incarnation ?? channel.incarnation
+      cursor.beganAt = row?.began_at ?? '0'
+    }
+  }
+}

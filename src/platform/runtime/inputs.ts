@@ -1,0 +1,51 @@
+// What comes into a batch from outside the log: commands of callers, answers of effects, failed tries of effects.
+import type { Reply } from '../../kernel/route.ts'
+import type { Answer } from '../../kernel/effect.ts'
+import type { Submission } from '../application.ts'
+import type { EffectRow } from './outbox.ts'
+import type { Reaction } from './registry.ts'
+
+/** A caller's command, and how to answer him after the commit. */
+export interface CommandInput {
+  readonly kind: 'command'
+  readonly submission: Submission
+  readonly reaction: Reaction
+  readonly key: string
+  readonly partition: number
+  /** The idempotency key's scope: the caller's, or one of ours, so that a batch in doubt can simply run again. */
+  readonly scope: string
+  /** Ours and never sent before: there is nothing to look up. */
+  readonly isFirstTry: boolean
+  /** Until when a refusal that may come from a copy that lags is tried again. */
+  readonly patientUntil: number
+  readonly resolve: (reply: Reply) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** The outcome of a call to the outside; the row goes in the transaction that takes it. */
+export interface AnswerInput {
+  readonly kind: 'answer'
+  readonly row: EffectRow
+  readonly reaction: Reaction
+  readonly answer: Answer<unknown>
+  /** Called when it was taken, or found taken already. */
+  readonly taken: () => void
+}
+
+/** A try that failed and will be repeated: only its row changes. */
+export interface AttemptInput {
+  readonly kind: 'attempt'
+  readonly row: EffectRow
+  readonly error: string
+  readonly due: number
+  readonly taken: (row: EffectRow) => void
+}
+
+export type Input = CommandInput | AnswerInput | AttemptInput
+
+/** What became of a command inside a batch; told to the caller only after the commit. */
+export type CommandOutcome =
+  | { readonly kind: 'reply'; readonly reply: Reply }
+  | { readonly kind: 'refusal'; readonly error: Error }
+  | { readonly kind: 'later' }
+  | { readonly kind: 'fault'; readonly error: unknown }

@@ -1,0 +1,268 @@
+// What a batch says: records for the log, requests to the outside, timers and the trail; all written in one commit.
+import type { MessageInfo, Message } from '../../kernel/message.ts'
+import { keyOf } from '../../kernel/message.ts'
+import type { LogRecord, RecordBody } from '../log/record.ts'
+import type { Append, Row, Write } from '../ports.ts'
+import { trailTable } from '../store/tables.ts'
+import type { Channel, Channels } from './channels.ts'
+import type { Outcome, Registry } from './registry.ts'
+import { sagaTimerName } from './registry.ts'
+import { sorted } from './working-set.ts'
+
+/** Where a saying comes from: what it is about, what caused it, whose partition it belongs to. */
+export interface Origin {
+  readonly service: string
+  readonly correlation: string
+  readonly cause: string
+  readonly traceparent: string | undefined
+  readonly partition: number
+}
+
+/** The records that a batch appends to one channel, and how many of them every group has been offered. */
+export interface Fresh {
+  readonly channel: Channel
+  /** The sequence of the first, unless another process appends first; then nobody acted on them yet. */
+  readonly first: number
+  readonly records: LogRecord[]
+  readonly texts: string[]
+  offered: number
+}
+
+/** A request to the outside, as its row. */
+export interface EffectRow {
+  readonly service: string
+  readonly id: string
+  readonly effect: string
+  readonly key: string
+  readonly partition: number
+  readonly request: unknown
+  readonly correlation: string
+  readonly cause: string
+  readonly attempts: number
+  readonly due: number
+  readonly version: number
+  readonly requestedIn: number
+  readonly ordinal: number
+  readonly createdAt: number
+}
+
+export interface TimerRow {
+  readonly service: string
+  readonly due: number
+  readonly partition: number
+  readonly name: string
+  readonly key: string
+  readonly command: Message | undefined
+  readonly correlation: string
+}
+
+/** What happened besides records: shown in the story of the correlation. */
+export interface TrailNote {
+  readonly at: number
+  readonly service: string
+  readonly what: 'command' | 'effect' | 'timer' | 'fault'
+  readonly name: string
+  readonly detail: string
+}
+
+/** A message whose size the log does not take; what comes from outside is smaller by the door's limits. */
+const MAX_RECORD_BYTES = 512 * 1024
+
+export class Outbox {
+  readonly fresh = new Map<Channel, Fresh>()
+  readonly effects: EffectRow[] = []
+  readonly timers: TimerRow[] = []
+  readonly trail = new Map<string, TrailNote[]>()
+  records = 0
+  readonly #registry: Registry
+  readonly #channels: Channels
+  readonly #moment: { readonly now: number; readonly transaction: number; readonly storedForm: boolean }
+
+  /** @param moment storedForm hands on records as they will be read back, so that tests see what a restart would. */
+  constructor(
+    registry: Registry,
+    channels: Channels,
+    moment: { readonly now: number; readonly transaction: number; readonly storedForm: boolean },
+  ) {
+    this.#registry = registry
+    this.#channels = channels
+    this.#moment = moment
+  }
+
+  /** Takes what one reaction led to: all of it, or nothing when one part is unsound. */
+  take(outcomes: readonly Outcome[], origin: Origin): void {
+    if (!this.trail.has(origin.correlation)) this.trail.set(origin.correlation, [])
+    const records: LogRecord[] = []
+    const others: Outcome[] = []
+    for (const outcome of outcomes) {
+      if ('type' in outcome) records.push(this.#record(outcome, origin))
+      else others.push(outcome)
+    }
+    const effects = others.flatMap((outcome) => ('effect' in outcome ? [this.#effect(outcome, origin)] : []))
+    for (const record of records) this.#append(record)
+    for (const effect of effects) this.effects.push({ ...effect, ordinal: this.effects.length })
+    for (const outcome of others) this.#schedule(outcome, origin)
+  }
+
+  note(correlation: string, note: TrailNote): void {
+    const notes = this.trail.get(correlation)
+    if (notes === undefined) this.trail.set(correlation, [note])
+    else notes.push(note)
+  }
+
+  #record(message: Message, origin: Origin): LogRecord {
+    const info = this.#registry.messages.get(message.type)
+    if (info === undefined) throw new Error(`No service lists the message ${message.type} among what it says.`)
+    const key = keyOf(info, message.data)
+    const channel = this.#channels.to(origin.service, info.topic, key)
+    return {
+      type: message.type,
+      key,
+      data: message.data,
+      correlation: origin.correlation,
+      cause: origin.cause,
+      traceparent: origin.traceparent,
+      source: channel.source,
+      topic: channel.topic,
+      partition: channel.partition,
+      generation: channel.generation,
+      incarnation: channel.incarnation,
+      sequence: 0,
+      appendedAt: Math.max(channel.appendedAt, this.#moment.now),
+    }
+  }
+
+  #append(record: LogRecord): void {
+    const channel = this.#channels.find(record.source, record.topic, record.partition)
+    if (channel === undefined) throw new Error(`${record.source}/${record.topic} has no partition ${record.partition}.`)
+    const fresh = this.#freshOf(channel)
+    const text = JSON.stringify(bodyOf(record))
+    if (text.length > MAX_RECORD_BYTES) throw new Error(`${record.type} is larger than ${MAX_RECORD_BYTES} bytes.`)
+    const data = this.#moment.storedForm ? (JSON.parse(text) as RecordBody).data : record.data
+    fresh.texts.push(text)
+    fresh.records.push({ ...record, data, sequence: fresh.first + fresh.records.length })
+    this.records += 1
+  }
+
+  #freshOf(channel: Channel): Fresh {
+    let fresh = this.fresh.get(channel)
+    if (fresh === undefined) {
+      fresh = { channel, first: channel.next, records: [], texts: [], offered: 0 }
+      this.fresh.set(channel, fresh)
+    }
+    return fresh
+  }
+
+  #effect(outcome: { readonly effect: string; readonly request: unknown }, origin: Origin): EffectRow {
+    const declared = this.#registry.effects.get(outcome.effect)
+    if (declared === undefined) throw new Error(`No service answers the effect ${outcome.effect}.`)
+    const rules = declared.effect.rules as unknown as {
+      readonly key: (request: unknown) => string
+      readonly part: (request: unknown) => string
+    }
+    const key = rules.key(outcome.request)
+    return {
+      service: origin.service,
+      id: `${outcome.effect}:${key}:${rules.part(outcome.request)}`,
+      effect: outcome.effect,
+      key,
+      partition: origin.partition,
+      request: outcome.request,
+      correlation: origin.correlation,
+      cause: origin.cause,
+      attempts: 0,
+      due: this.#moment.now,
+      version: 1,
+      requestedIn: this.#moment.transaction,
+      ordinal: 0,
+      createdAt: this.#moment.now,
+    }
+  }
+
+  #schedule(outcome: Outcome, { service, partition, correlation }: Origin): void {
+    if ('saga' in outcome) {
+      const name = sagaTimerName(outcome.saga)
+      this.timers.push({ service, due: outcome.at, partition, name, key: outcome.key, command: undefined, correlation })
+    } else if ('command' in outcome) {
+      const { command, at } = outcome
+      const info = this.#registry.commands.get(command.type)
+      if (info === undefined) throw new Error(`${service} schedules ${command.type}, which it does not handle.`)
+      const key = keyOf(messageOf(this.#registry, command.type), command.data)
+      this.timers.push({ service, due: Math.ceil(at), partition, name: command.type, key, command, correlation })
+    }
+  }
+
+  /** One append a channel, in the order in which heads are locked. */
+  appends(expected: (channel: Channel) => number | undefined): Append[] {
+    const order = ({ channel }: Fresh) => `${channel.source}/${channel.topic}/${String(channel.partition).padStart(3, '0')}`
+    const all = [...this.fresh.values()].toSorted((one, other) => (order(one) < order(other) ? -1 : 1))
+    return all.map(({ channel, texts }) => ({
+      source: channel.source,
+      topic: channel.topic,
+      partition: channel.partition,
+      generation: channel.generation,
+      incarnation: channel.incarnation,
+      expected: expected(channel),
+      count: texts.length,
+      body: `[${texts.join(',')}]`,
+    }))
+  }
+
+  /** The rows of effects, timers and the trail. */
+  writes(): Write[] {
+    const writes: Write[] = []
+    for (const [service, tables] of this.#registry.tables) {
+      const effects = this.effects.filter((row) => row.service === service).map(effectCells)
+      if (effects.length > 0) writes.push({ table: tables.effects, mode: 'insert', rows: sorted(effects) })
+      const timers = this.timers.filter((row) => row.service === service).map(timerCells)
+      // The same timer may be armed again: a row says only that somebody should look.
+      if (timers.length > 0) writes.push({ table: tables.timers, mode: 'upsert', rows: sorted(timers, 4) })
+    }
+    const trail = [...this.trail].map(([correlation, notes]): Row => {
+      return [correlation, this.#moment.transaction, notes.length === 0 ? null : JSON.stringify(notes)]
+    })
+    if (trail.length > 0) writes.push({ table: trailTable, mode: 'upsert', rows: sorted(trail, 2) })
+    return writes
+  }
+}
+
+function messageOf(registry: Registry, type: string): MessageInfo {
+  const info = registry.messages.get(type)
+  if (info === undefined) throw new Error(`No service handles ${type}.`)
+  return info
+}
+
+function bodyOf({ type, key, data, correlation, cause, traceparent }: LogRecord): RecordBody {
+  return {
+    type,
+    key,
+    data,
+    ...(correlation === key ? undefined : { correlation }),
+    cause,
+    ...(traceparent === undefined ? undefined : { traceparent }),
+  }
+}
+
+/** The cells of an effect's row, in the order of its table. */
+export function effectCells(row: EffectRow & { readonly lastError?: string }): Row {
+  return [
+    row.id,
+    row.version,
+    row.effect,
+    row.key,
+    row.partition,
+    JSON.stringify(row.request),
+    row.correlation,
+    row.cause,
+    row.attempts,
+    row.due,
+    row.requestedIn,
+    row.ordinal,
+    row.createdAt,
+    row.lastError ?? null,
+  ]
+}
+
+function timerCells({ due, partition, name, key, command, correlation }: TimerRow): Row {
+  return [due, partition, name, key, command === undefined ? null : JSON.stringify(command), correlation]
+}

@@ -1,0 +1,110 @@
+// The projection rows of a batch: loaded in bulk, folded record by record, saved once.
+import type { Fold, Projection, ProjectionRow, ProjectionValue, RecordFacts } from '../../kernel/projection.ts'
+import type { LogRecord } from '../log/record.ts'
+import type { Row, Table, Transaction, Write } from '../ports.ts'
+import { sorted } from './working-set.ts'
+
+interface HeldRow {
+  readonly key: readonly ProjectionValue[]
+  row: ProjectionRow | undefined
+  changed: boolean
+}
+
+/** One table's share. A separator that no stored text holds joins the parts of a key. */
+class TableRows {
+  readonly table: Table
+  readonly rows = new Map<string, HeldRow>()
+  wanted = new Map<string, readonly ProjectionValue[]>()
+
+  constructor(table: Table) {
+    this.table = table
+  }
+}
+
+function keyName(key: readonly ProjectionValue[]): string {
+  return key.length === 1 ? String(key[0]) : key.join('\u0000')
+}
+
+export class ProjectionSet {
+  readonly #tables = new Map<Projection, TableRows>()
+  readonly #tableOf: (projection: Projection) => Table
+
+  /** @param tableOf the table that the projection is being folded into: its live one, or one that is rebuilt. */
+  constructor(tableOf: (projection: Projection) => Table) {
+    this.#tableOf = tableOf
+  }
+
+  /** Notes the rows that the record will change. */
+  want(projection: Projection, folds: readonly Fold[], record: LogRecord): void {
+    const rows = this.#rows(projection)
+    for (const fold of folds) {
+      const key = fold.keyOf(record.data, record as RecordFacts)
+      if (key === undefined) continue
+      const name = keyName(key)
+      if (!rows.rows.has(name)) rows.wanted.set(name, key)
+    }
+  }
+
+  async load(transaction: Transaction): Promise<void> {
+    await Promise.all(
+      [...this.#tables.values()].map(async (held) => {
+        if (held.wanted.size === 0) return
+        const { wanted, table } = held
+        held.wanted = new Map()
+        const loaded = await transaction.load(table, sorted([...wanted.values()] as Row[], table.keyWidth))
+        for (const cells of loaded) {
+          const key = cells.slice(0, table.keyWidth)
+          held.rows.set(keyName(key), { key, row: asRow(table, cells), changed: false })
+        }
+        for (const [name, key] of wanted) {
+          if (!held.rows.has(name)) held.rows.set(name, { key, row: undefined, changed: false })
+        }
+      }),
+    )
+  }
+
+  /** Folds one record into the rows that it changes; all of them or, when one fold throws, none. */
+  fold(projection: Projection, folds: readonly Fold[], record: LogRecord): void {
+    const held = this.#rows(projection)
+    const before: [HeldRow, ProjectionRow | undefined][] = []
+    try {
+      for (const fold of folds) {
+        const key = fold.keyOf(record.data, record as RecordFacts)
+        if (key === undefined) continue
+        const row = held.rows.get(keyName(key))
+        if (row === undefined) throw new Error(`${projection.name} changed its mind about the row of ${record.type}.`)
+        before.push([row, row.row])
+        const next = fold.fold(row.row, record.data, record as RecordFacts)
+        if (next === undefined) continue
+        row.row = next
+        row.changed = true
+      }
+    } catch (error) {
+      for (const [row, old] of before.toReversed()) row.row = old
+      throw error
+    }
+  }
+
+  changes(): Write[] {
+    const writes: Write[] = []
+    for (const { table, rows } of this.#tables.values()) {
+      const names = table.columns.map(({ name }) => name)
+      const changed: Row[] = []
+      for (const { row, changed: isChanged } of rows.values()) {
+        if (isChanged && row !== undefined) changed.push(names.map((name) => row[name] ?? null))
+      }
+      if (changed.length > 0) writes.push({ table, mode: 'upsert', rows: sorted(changed, table.keyWidth) })
+    }
+    return writes
+  }
+
+  #rows(projection: Projection): TableRows {
+    let rows = this.#tables.get(projection)
+    if (rows === undefined) this.#tables.set(projection, (rows = new TableRows(this.#tableOf(projection))))
+    return rows
+  }
+}
+
+function asRow(table: Table, cells: Row): ProjectionRow {
+  return Object.fromEntries(table.columns.map(({ name }, index) => [name, cells[index] ?? null]))
+}

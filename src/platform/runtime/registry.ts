@@ -1,0 +1,254 @@
+// The declared services as the runtime runs them: who hears what, which table keeps what, in which order all is locked.
+import type { AnyMessageType, MessageInfo, Topic } from '../../kernel/message.ts'
+import { topicNamed } from '../../kernel/message.ts'
+import type { AnyRef, Context, Held, Output, StateKind } from '../../kernel/handler.ts'
+import type { AnyEffect } from '../../kernel/effect.ts'
+import type { Fold, Projection } from '../../kernel/projection.ts'
+import type { Service } from '../../kernel/service.ts'
+import { eventsOf } from '../../kernel/saga.ts'
+import type { SchemaDeclaration, Table } from '../ports.ts'
+import {
+  PLATFORM_SCHEMA,
+  buildsTable,
+  cursorsTable,
+  effectsTable,
+  idempotencyTable,
+  projectionTable,
+  stateTable,
+  streamsTable,
+  timersTable,
+  trailTable,
+} from '../store/tables.ts'
+import type { SagaAlarm } from './saga-reaction.ts'
+import { sagaKind, sagaReaction, sagaTimerReaction } from './saga-reaction.ts'
+
+/** Grows with each change of the platform's or a service's tables. */
+const SCHEMA_VERSION = 1
+
+/** What a reaction may lead to. */
+export type Outcome = Output | SagaAlarm
+
+/** Something that a message, an answer or a timer sets off in one service. */
+export interface Reaction {
+  readonly service: string
+  readonly name: string
+  readonly loads: (data: unknown) => readonly AnyRef[]
+  readonly handle: (data: unknown, held: Held, context: Context) => readonly Outcome[]
+}
+
+/** Readers of the log that move together: a service's handlers and sagas, or one projection. */
+export interface Group {
+  readonly name: string
+  readonly service: string
+  readonly topics: readonly string[]
+  readonly reactions: ReadonlyMap<string, readonly Reaction[]>
+  readonly folds: ReadonlyMap<string, readonly Fold[]>
+  readonly projection: Projection | undefined
+}
+
+/** The tables that a service has whatever it is made of. */
+export interface ServiceTables {
+  readonly cursors: Table
+  readonly idempotency: Table
+  readonly streams: Table
+  readonly timers: Table
+  readonly effects: Table
+  readonly builds: Table
+}
+
+export interface Registry {
+  readonly services: readonly Service[]
+  readonly groups: readonly Group[]
+  readonly messages: ReadonlyMap<string, MessageInfo>
+  /** Reactions to commands that come over HTTP or from a timer, by message type. */
+  readonly commands: ReadonlyMap<string, Reaction>
+  readonly answers: ReadonlyMap<string, Reaction>
+  readonly effects: ReadonlyMap<string, { readonly effect: AnyEffect; readonly service: string }>
+  readonly sagaTimers: ReadonlyMap<string, Reaction>
+  readonly tableOf: (kind: StateKind<unknown>) => Table
+  readonly serviceOf: (kind: StateKind<unknown>) => string
+  readonly tables: ReadonlyMap<string, ServiceTables>
+  /** The one lock order over all tables that a batch may write; heads come after them. */
+  readonly lockOrder: (table: Table) => number
+  readonly schemas: readonly SchemaDeclaration[]
+  /** The services that may append to a topic. */
+  readonly sourcesOf: (topic: string) => readonly string[]
+}
+
+/** Timers of sagas are named so; every other timer carries its command. */
+export function sagaTimerName(saga: string): string {
+  return `saga ${saga}`
+}
+
+/** Builds the registry. Call `checkWiring` first: here the declarations are taken to be sound. */
+export function buildRegistry(services: readonly Service[]): Registry {
+  const kinds = new Map<StateKind<unknown>, { readonly service: string; readonly table: Table }>()
+  for (const service of services) {
+    for (const kind of kindsOf(service)) kinds.set(kind, { service: service.name, table: stateTable(service.name, kind) })
+  }
+  const kindOf = (kind: StateKind<unknown>) => {
+    const found = kinds.get(kind)
+    if (found === undefined) throw new Error(`No service lists the kind ${kind.name} among its entities.`)
+    return found
+  }
+  const tables = new Map(services.map((service) => [service.name, serviceTables(service.name)]))
+  const senders = sendersOf(services)
+  return {
+    services,
+    groups: services.flatMap(groupsOf),
+    messages: new Map(services.flatMap(messagesOf).map((message) => [message.type, message])),
+    commands: new Map(services.flatMap(commandReactions)),
+    answers: new Map(services.flatMap(answerReactions)),
+    effects: new Map(
+      services.flatMap(({ name, answers }) => answers.map(({ effect }) => [effect.effect, { effect, service: name }])),
+    ),
+    sagaTimers: new Map(
+      services.flatMap(({ name, sagas }) =>
+        sagas.map((saga) => [sagaTimerName(saga.name), sagaTimerReaction(name, saga)]),
+      ),
+    ),
+    tableOf: (kind) => kindOf(kind).table,
+    serviceOf: (kind) => kindOf(kind).service,
+    tables,
+    lockOrder: lockOrderOf(services, tables),
+    schemas: schemasOf(services, tables, senders),
+    sourcesOf: (topic) => senders.get(topic) ?? [],
+  }
+}
+
+/** Every kind of state of a service; a saga's instances are one. */
+export function kindsOf(service: Service): StateKind<unknown>[] {
+  return [
+    ...service.aggregates.map(({ kind }) => kind as StateKind<unknown>),
+    ...service.sagas.map((saga) => sagaKind(saga) as StateKind<unknown>),
+    ...service.entities,
+  ]
+}
+
+function handlersOf(service: Service) {
+  return [...service.aggregates.flatMap(({ handlers }) => handlers), ...service.handlers]
+}
+
+function serviceTables(schema: string): ServiceTables {
+  return {
+    cursors: cursorsTable(schema),
+    idempotency: idempotencyTable(schema),
+    streams: streamsTable(schema),
+    timers: timersTable(schema),
+    effects: effectsTable(schema),
+    builds: buildsTable(schema),
+  }
+}
+
+function groupsOf(service: Service): Group[] {
+  const reactions = new Map<string, Reaction[]>()
+  const heard = new Map<string, MessageInfo>()
+  const hear = (message: MessageInfo, reaction: Reaction) => {
+    heard.set(message.type, message)
+    reactions.set(message.type, [...(reactions.get(message.type) ?? []), reaction])
+  }
+  for (const handler of handlersOf(service)) hear(handler.message, { ...handler, service: service.name })
+  for (const saga of service.sagas) {
+    for (const event of eventsOf(saga).values()) hear(event, sagaReaction(service.name, saga, event))
+  }
+  const main: Group = {
+    name: service.name,
+    service: service.name,
+    topics: topicsOf(heard.values()),
+    reactions,
+    folds: new Map(),
+    projection: undefined,
+  }
+  const projections = service.projections.map((projection) => projectionGroup(service.name, projection))
+  return heard.size === 0 ? projections : [main, ...projections]
+}
+
+/** The group of a projection; its name is what its cursors are kept under. */
+export function projectionGroup(service: string, projection: Projection): Group {
+  const folds = new Map<string, Fold[]>()
+  for (const fold of projection.folds) folds.set(fold.event.type, [...(folds.get(fold.event.type) ?? []), fold])
+  return {
+    name: `${service}.${projection.name}`,
+    service,
+    topics: topicsOf(projection.folds.map(({ event }) => event)),
+    reactions: new Map(),
+    folds,
+    projection,
+  }
+}
+
+function topicsOf(messages: Iterable<MessageInfo>): string[] {
+  return [...new Set([...messages].map(({ topic }) => topic))].toSorted()
+}
+
+function commandReactions(service: Service): (readonly [string, Reaction])[] {
+  return handlersOf(service)
+    .filter(({ message }) => message.kind === 'command')
+    .map((handler) => [handler.message.type, { ...handler, service: service.name }])
+}
+
+function answerReactions(service: Service): (readonly [string, Reaction])[] {
+  return service.answers.map(({ effect, handler }) => [effect.effect, { ...handler, service: service.name }])
+}
+
+/** What a service may append: its events, and the commands that its handlers and sagas say. */
+export function saidBy(service: Service): AnyMessageType[] {
+  const says = [...handlersOf(service), ...service.answers.map(({ handler }) => handler)].flatMap((rule) => rule.says)
+  const messages = says.filter((said): said is AnyMessageType => 'type' in said)
+  return [...new Set([...service.publishes, ...messages, ...service.sagas.flatMap((saga) => saga.says)])]
+}
+
+function messagesOf(service: Service): MessageInfo[] {
+  return [...saidBy(service), ...handlersOf(service).map(({ message }) => message)]
+}
+
+function sendersOf(services: readonly Service[]): ReadonlyMap<string, readonly string[]> {
+  const senders = new Map<string, Set<string>>()
+  for (const service of services) {
+    for (const { topic } of saidBy(service)) senders.set(topic, (senders.get(topic) ?? new Set()).add(service.name))
+  }
+  return new Map([...senders].map(([topic, names]) => [topic, [...names].toSorted()]))
+}
+
+function schemasOf(
+  services: readonly Service[],
+  tables: ReadonlyMap<string, ServiceTables>,
+  senders: ReadonlyMap<string, readonly string[]>,
+): SchemaDeclaration[] {
+  const own = services.map((service): SchemaDeclaration => {
+    const topics = [...senders].filter(([, names]) => names.includes(service.name)).map(([topic]) => topicNamed(topic))
+    return {
+      schema: service.name,
+      version: SCHEMA_VERSION,
+      tables: [
+        ...Object.values(tables.get(service.name) ?? {}),
+        ...kindsOf(service).map((kind) => stateTable(service.name, kind)),
+        ...service.projections.map((projection) => projectionTable(service.name, projection, 1)),
+      ],
+      topics: topics.map(({ name, partitions }: Topic) => ({ name, partitions })),
+    }
+  })
+  return [{ schema: PLATFORM_SCHEMA, version: SCHEMA_VERSION, tables: [trailTable], topics: [] }, ...own]
+}
+
+/** Cursors, idempotency keys, streams, sagas, entities, timers, effects, projections, trail; inside each by name. */
+function lockOrderOf(services: readonly Service[], tables: ReadonlyMap<string, ServiceTables>): (table: Table) => number {
+  const ranks = new Map<string, number>()
+  const rank = (table: Table, order: number) => ranks.set(`${table.schema}.${table.name}`, order)
+  for (const service of services) {
+    const own = tables.get(service.name)
+    if (own === undefined) continue
+    rank(own.cursors, 0)
+    rank(own.idempotency, 1)
+    rank(own.streams, 2)
+    for (const saga of service.sagas) rank(stateTable(service.name, sagaKind(saga) as StateKind<unknown>), 3)
+    for (const kind of [...service.aggregates.map((aggregate) => aggregate.kind), ...service.entities]) {
+      rank(stateTable(service.name, kind as StateKind<unknown>), 4)
+    }
+    rank(own.timers, 5)
+    rank(own.effects, 6)
+    rank(own.builds, 7)
+  }
+  rank(trailTable, 9)
+  return (table) => ranks.get(`${table.schema}.${table.name}`) ?? 8
+}

@@ -1,0 +1,75 @@
+// Reads back what a restart or a move of partitions takes over: due timers and requests without an answer.
+import type { Message } from '../../kernel/message.ts'
+import type { Store } from '../ports.ts'
+import type { EffectRow, TimerRow } from './outbox.ts'
+
+/** What one batch fires. */
+const MAX_TIMERS = 500
+
+interface StoredTimer {
+  readonly due: number
+  readonly partition: number
+  readonly name: string
+  readonly key: string
+  readonly command: string | null
+  readonly correlation: string
+}
+
+/** The timers of a service that are due, earliest first. */
+export async function readDueTimers(store: Store, service: string, now: number): Promise<TimerRow[]> {
+  const rows = await store.query<StoredTimer>(
+    `SELECT due, partition, name, key, command, correlation FROM ${store.tableName(service, 'timers')}
+     WHERE due <= ? ORDER BY due, partition, name, key LIMIT ${MAX_TIMERS}`,
+    [now],
+  )
+  return rows.map(({ command, ...timer }) => {
+    return { ...timer, service, command: command === null ? undefined : (JSON.parse(command) as Message) }
+  })
+}
+
+/** When the next timer of a service comes due; undefined when there is none. */
+export async function readNextDue(store: Store, service: string): Promise<number | undefined> {
+  const [row] = await store.query<{ readonly due: number | null }>(
+    `SELECT min(due) AS due FROM ${store.tableName(service, 'timers')}`,
+  )
+  return row?.due ?? undefined
+}
+
+interface StoredEffect {
+  readonly id: string
+  readonly version: number
+  readonly effect: string
+  readonly key: string
+  readonly partition: number
+  readonly request: string
+  readonly correlation: string
+  readonly cause: string
+  readonly attempts: number
+  readonly due: number
+  readonly requested_in: number
+  readonly ordinal: number
+  readonly created_at: number
+}
+
+/** Every request of a service that has no answer yet, in the order in which they were made. */
+export async function readOpenEffects(store: Store, service: string): Promise<EffectRow[]> {
+  const rows = await store.query<StoredEffect>(
+    `SELECT * FROM ${store.tableName(service, 'effects')} ORDER BY requested_in, ordinal`,
+  )
+  return rows.map((row) => ({
+    service,
+    id: row.id,
+    effect: row.effect,
+    key: row.key,
+    partition: row.partition,
+    request: JSON.parse(row.request),
+    correlation: row.correlation,
+    cause: row.cause,
+    attempts: row.attempts,
+    due: row.due,
+    version: row.version,
+    requestedIn: row.requested_in,
+    ordinal: row.ordinal,
+    createdAt: row.created_at,
+  }))
+}

@@ -1,0 +1,197 @@
+// The documents of a batch: loaded once in bulk, changed message by message through an overlay, saved once.
+import type { AnyRef, Held, Ref, StateKind } from '../../kernel/handler.ts'
+import type { Message } from '../../kernel/message.ts'
+import type { Snapshot } from '../../kernel/aggregate.ts'
+import type { Cell, Row, Table, Transaction } from '../ports.ts'
+import type { Registry } from './registry.ts'
+
+interface Document {
+  readonly key: string
+  /** As stored; 0 for a row that does not exist. */
+  readonly version: number
+  /** Events in the stream as stored, for aggregates. */
+  readonly storedEvents: number
+  state: unknown
+  changed: boolean
+  /** What the message in hand put; valid only while `mark` is the set's. */
+  pending: unknown
+  mark: number
+}
+
+interface Shelf {
+  readonly kind: StateKind<unknown>
+  readonly table: Table
+  readonly service: string
+  readonly documents: Map<string, Document>
+}
+
+/** What the stream of an aggregate gets. */
+export interface StreamEvent {
+  readonly kind: string
+  readonly key: string
+  readonly event: number
+  readonly message: Message
+}
+
+export class WorkingSet implements Held {
+  readonly #registry: Registry
+  readonly #freeze: boolean
+  readonly #shelves = new Map<StateKind<unknown>, Shelf>()
+  #wanted = new Map<Shelf, Set<string>>()
+  #service = ''
+  #mark = 1
+  #touched: Document[] = []
+
+  constructor(registry: Registry, freeze: boolean) {
+    this.#registry = registry
+    this.#freeze = freeze
+  }
+
+  /** Notes that a reaction of the service names these documents. @throws when one belongs to another service. */
+  want(service: string, refs: readonly AnyRef[]): void {
+    for (const { kind, key } of refs) {
+      const shelf = this.#shelf(kind)
+      if (shelf.service !== service) throw new Error(`${service} names ${kind.name} of ${shelf.service}: only its own kinds.`)
+      if (shelf.documents.has(key)) continue
+      const keys = this.#wanted.get(shelf)
+      if (keys === undefined) this.#wanted.set(shelf, new Set([key]))
+      else keys.add(key)
+    }
+  }
+
+  /** Loads what was wanted and is not here yet: one statement a kind, sent together. */
+  async load(transaction: Transaction): Promise<void> {
+    if (this.#wanted.size === 0) return
+    const wanted = this.#wanted
+    this.#wanted = new Map()
+    await Promise.all(
+      [...wanted].map(async ([shelf, keys]) => {
+        const rows = await transaction.load(shelf.table, [...keys].toSorted().map((key) => [key]))
+        for (const [key, version, text] of rows) this.#place(shelf, String(key), Number(version), JSON.parse(String(text)))
+        for (const key of keys) if (!shelf.documents.has(key)) this.#place(shelf, key, 0, shelf.kind.initial())
+      }),
+    )
+  }
+
+  #place(shelf: Shelf, key: string, version: number, state: unknown): void {
+    const storedEvents = shelf.kind.streamed ? (state as Snapshot<unknown>).events : 0
+    if (this.#freeze) deepFreeze(state)
+    shelf.documents.set(key, { key, version, storedEvents, state, changed: false, pending: undefined, mark: 0 })
+  }
+
+  #shelf(kind: StateKind<unknown>): Shelf {
+    let shelf = this.#shelves.get(kind)
+    if (shelf === undefined) {
+      const service = this.#registry.serviceOf(kind)
+      shelf = { kind, table: this.#registry.tableOf(kind), service, documents: new Map() }
+      this.#shelves.set(kind, shelf)
+    }
+    return shelf
+  }
+
+  /** Begins a message of the service: what it puts is only its own until `keep`. */
+  begin(service: string): void {
+    this.#service = service
+    this.#mark += 1
+    this.#touched = []
+  }
+
+  get<State>(ref: Ref<State>): State {
+    const document = this.#document(ref as AnyRef)
+    return (document.mark === this.#mark ? document.pending : document.state) as State
+  }
+
+  put<State>(ref: Ref<State>, state: State): void {
+    const document = this.#document(ref as AnyRef)
+    if (document.mark !== this.#mark) {
+      document.mark = this.#mark
+      this.#touched.push(document)
+    }
+    document.pending = state
+  }
+
+  #document({ kind, key }: AnyRef): Document {
+    const shelf = this.#shelves.get(kind)
+    const document = shelf?.documents.get(key)
+    if (shelf === undefined || document === undefined || shelf.service !== this.#service) {
+      throw new Error(`The handler did not name ${kind.name} ${key} in its loads.`)
+    }
+    return document
+  }
+
+  /** Folds in what the message put; without this call it is as if the message had never been. */
+  keep(): void {
+    for (const document of this.#touched) {
+      document.state = document.pending
+      document.changed = true
+      if (this.#freeze) deepFreeze(document.state)
+    }
+  }
+
+  /** The rows to save, by table, sorted by key. */
+  changes(): { readonly table: Table; readonly rows: Row[] }[] {
+    const changes: { readonly table: Table; readonly rows: Row[] }[] = []
+    for (const { kind, table, documents } of this.#shelves.values()) {
+      const rows: Row[] = []
+      for (const document of documents.values()) {
+        if (document.changed) rows.push([document.key, document.version + 1, stateText(kind, document.state)])
+      }
+      if (rows.length > 0) changes.push({ table, rows: sorted(rows) })
+    }
+    return changes
+  }
+
+  /** The events that aggregates append to their streams, by service. */
+  streamed(): Map<string, StreamEvent[]> {
+    const events = new Map<string, StreamEvent[]>()
+    for (const { kind, service, documents } of this.#shelves.values()) {
+      if (!kind.streamed) continue
+      for (const document of documents.values()) {
+        if (!document.changed) continue
+        const { appended = [] } = document.state as Snapshot<unknown>
+        const rows = events.get(service) ?? []
+        appended.forEach((message, index) => {
+          rows.push({ kind: kind.name, key: document.key, event: document.storedEvents + index + 1, message })
+        })
+        events.set(service, rows)
+      }
+    }
+    return events
+  }
+
+  /** All documents of the batch, as locks for its next try. */
+  locks(): { readonly table: Table; readonly keys: Row[] }[] {
+    return [...this.#shelves.values()].map(({ table, documents }) => {
+      return { table, keys: sorted([...documents.values()].filter(({ changed }) => changed).map(({ key }) => [key])) }
+    })
+  }
+}
+
+function stateText(kind: StateKind<unknown>, state: unknown): string {
+  if (!kind.streamed) return JSON.stringify(state)
+  const snapshot = state as Snapshot<unknown>
+  return JSON.stringify({ events: snapshot.events, state: snapshot.state })
+}
+
+/** Rows in binary order of their key columns: JavaScript's string order is that of UTF-16, equal for the keys in use. */
+export function sorted(rows: Row[], width = 1): Row[] {
+  return rows.sort((one, other) => {
+    for (let column = 0; column < width; column += 1) {
+      const order = compareCells(one[column] ?? null, other[column] ?? null)
+      if (order !== 0) return order
+    }
+    return 0
+  })
+}
+
+function compareCells(one: Cell, other: Cell): number {
+  if (one === other) return 0
+  return (one ?? '') < (other ?? '') ? -1 : 1
+}
+
+/** Mutating a document in place would survive a refusal; frozen ones make it throw in tests. */
+function deepFreeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return
+  Object.freeze(value)
+  for (const inner of Object.values(value)) deepFreeze(inner)
+}

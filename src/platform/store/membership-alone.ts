@@ -1,0 +1,15 @@
+// Membership of the only process of a database, such as an embedded one: it holds every partition, and nobody calls.
+import type { Membership } from '../ports.ts'
+
+/** Nothing ever moves and no other process has anything to announce, so its listeners are never called. */
+export function membershipAlone(): Membership {
+  return {
+    start: async () => undefined,
+    holds: () => true,
+    onChange: () => undefined,
+    announce: () => undefined,
+    onAnnounced: () => undefined,
+    members: async () => [{ id: 'alone', partitions: ['all'], expiresAt: Number.MAX_SAFE_INTEGER }],
+    stop: async () => undefined,
+  }
+}

@@ -1,0 +1,196 @@
+// One batch on PostgreSQL: its loads by key, and its commit as one burst whose answers are all checked.
+import type { Append, Cell, Column, Locks, Plan, Row, Table, Transaction, Write } from '../ports.ts'
+import { BadData, Conflict } from '../ports.ts'
+import type { Answer, Connection, Statement } from './postgres-connection.ts'
+import { asStoreError, commitError, mapped } from './postgres-errors.ts'
+import { appendStatement, loadStatement, lockStatement, writeStatement } from './postgres-statements.ts'
+
+/** Sessions are read-only outside of it, so nothing is ever written without its transaction. */
+const BEGIN: Statement = { text: 'BEGIN READ WRITE' }
+const COMMIT: Statement = { text: 'COMMIT' }
+
+/** A batch that holds rows from its begin on; a process that stops in it loses the session, and so the rows. */
+export class LockedTransaction implements Transaction {
+  readonly #connection: Connection
+  #open = true
+
+  private constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  /** Locks the rows that exist, in the order given, and takes over the connection. */
+  static async begin(connection: Connection, locks: readonly Locks[]): Promise<Transaction> {
+    const transaction = new LockedTransaction(connection)
+    const statements = locks.map(({ table, keys }) => ({ text: lockText(table), values: keyArrays(table, keys) }))
+    const answers = await connection.burst([BEGIN, ...statements])
+    const failed = answers.find((answer) => answer.status === 'rejected')
+    if (failed === undefined) return transaction
+    await transaction.release()
+    throw asStoreError(failed.reason)
+  }
+
+  load(table: Table, keys: readonly Row[]): Promise<readonly Row[]> {
+    return load(this.#connection, table, keys)
+  }
+
+  async commit(plan: Plan): Promise<readonly number[]> {
+    try {
+      return await commit(this.#connection, plan, 'goes on')
+    } finally {
+      this.#end()
+    }
+  }
+
+  async release(): Promise<void> {
+    if (!this.#open) return
+    if (this.#connection.broken === undefined) await this.#connection.burst([{ text: 'ROLLBACK' }])
+    this.#end()
+  }
+
+  #end(): void {
+    this.#open = false
+    this.#connection.release()
+  }
+}
+
+export async function load(connection: Connection, table: Table, keys: readonly Row[]): Promise<readonly Row[]> {
+  if (keys.length === 0) return []
+  const { rows } = await mapped(connection.send({ text: loadText(table), values: keyArrays(table, keys) }))
+  return rows as unknown as readonly Row[]
+}
+
+/** Sends everything up to COMMIT in one round trip and returns the first sequence of each append. */
+export async function commit(
+  connection: Connection,
+  plan: Plan,
+  transaction: 'begins' | 'goes on',
+): Promise<readonly number[]> {
+  const groups = appendsBySource(plan.appends)
+  const begin = transaction === 'begins' ? [BEGIN] : []
+  const statements = [...begin, ...plan.writes.map(writeOf), ...groups.map((group) => appendOf(group, plan)), COMMIT]
+  if (statements.length === begin.length + 1 && begin.length > 0) return []
+  if (connection.broken !== undefined) throw asStoreError(connection.broken)
+  const answers = await connection.burst(statements)
+  const failedAt = answers.findIndex((answer) => answer.status === 'rejected')
+  const failed = answers[failedAt]
+  if (failed?.status === 'rejected') throw commitError(failed.reason, failedAt === statements.length - 1)
+  const values = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+  // After an error inside the transaction COMMIT succeeds, and says ROLLBACK (seen with pg's pipeline).
+  if (values.at(-1)?.command !== 'COMMIT') throw new Conflict('PostgreSQL answered COMMIT with ROLLBACK')
+  return firstsOf(groups, values.slice(-1 - groups.length, -1), plan.appends.length)
+}
+
+function writeOf({ table, mode, rows }: Write): Statement {
+  const columns = mode === 'delete' ? table.columns.slice(0, table.keyWidth) : table.columns
+  return { text: textsOf(table)[mode], values: columnArrays(columns, rows) }
+}
+
+/** The appends to one source, with their places in the plan. */
+interface SourceAppends {
+  readonly source: string
+  readonly appends: readonly Append[]
+  readonly places: readonly number[]
+}
+
+/** Sources, topics and partitions sorted: all transactions lock heads in this one order. */
+function appendsBySource(appends: readonly Append[]): readonly SourceAppends[] {
+  const places = [...appends.keys()].sort((a, b) => compareHeads(appends[a] as Append, appends[b] as Append))
+  const bySource = Map.groupBy(places, (place) => (appends[place] as Append).source)
+  return [...bySource].map(([source, places]) => {
+    return { source, places, appends: places.map((place) => appends[place] as Append) }
+  })
+}
+
+function compareHeads(a: Append, b: Append): number {
+  if (a.source !== b.source) return a.source < b.source ? -1 : 1
+  if (a.topic !== b.topic) return a.topic < b.topic ? -1 : 1
+  return a.partition - b.partition
+}
+
+const appendTexts = new Map<string, string>()
+
+function appendOf({ source, appends }: SourceAppends, { appendedAt, transaction }: Plan): Statement {
+  let text = appendTexts.get(source)
+  if (text === undefined) appendTexts.set(source, (text = appendStatement(source)))
+  const values = [
+    textArray(appends.map(({ topic }) => topic)),
+    integerArray(appends.map(({ partition }) => partition)),
+    integerArray(appends.map(({ generation }) => generation)),
+    integerArray(appends.map(({ incarnation }) => incarnation)),
+    integerArray(appends.map(({ expected = null }) => expected)),
+    integerArray(appends.map(({ count }) => count)),
+    textArray(appends.map(({ body }) => body)),
+    appendedAt,
+    transaction,
+  ]
+  return { text, values }
+}
+
+function firstsOf(groups: readonly SourceAppends[], answers: readonly Answer[], count: number): readonly number[] {
+  const firsts: number[] = Array<number>(count).fill(0)
+  for (const [at, { places }] of groups.entries()) {
+    const numbers = String(answers[at]?.rows[0]?.[0]).split(',')
+    for (const [index, place] of places.entries()) firsts[place] = Number(numbers[index])
+  }
+  return firsts
+}
+
+type Texts = Record<Write['mode'] | 'load' | 'lock', string>
+
+const texts = new WeakMap<Table, Texts>()
+
+/** The statements of a table, built once. */
+function textsOf(table: Table): Texts {
+  let known = texts.get(table)
+  if (known === undefined) {
+    known = {
+      versioned: table.columns.some(({ name }) => name === 'version') ? writeStatement(table, 'versioned') : '',
+      insert: writeStatement(table, 'insert'),
+      upsert: writeStatement(table, 'upsert'),
+      delete: writeStatement(table, 'delete'),
+      load: loadStatement(table),
+      lock: lockStatement(table),
+    }
+    texts.set(table, known)
+  }
+  return known
+}
+
+function loadText(table: Table): string {
+  return textsOf(table).load
+}
+
+function lockText(table: Table): string {
+  return textsOf(table).lock
+}
+
+function keyArrays(table: Table, keys: readonly Row[]): string[] {
+  return columnArrays(table.columns.slice(0, table.keyWidth), keys)
+}
+
+/** The n-th column of all rows as one array. */
+function columnArrays(columns: readonly Column[], rows: readonly Row[]): string[] {
+  return columns.map(({ type }, at) => {
+    const cells = rows.map((row) => row[at] ?? null)
+    return type === 'text' ? textArray(cells) : integerArray(cells)
+  })
+}
+
+/** An array literal (https://www.postgresql.org/docs/current/arrays.html#ARRAYS-INPUT). */
+function textArray(cells: readonly Cell[]): string {
+  const items = cells.map((cell) =>
+    cell === null ? 'NULL' : `"${String(cell).replaceAll(/["\\]/g, String.raw`\$&`)}"`,
+  )
+  return `{${items.join(',')}}`
+}
+
+function integerArray(cells: readonly Cell[]): string {
+  return `{${cells.map(integer).join(',')}}`
+}
+
+function integer(cell: Cell): string {
+  if (cell === null) return 'NULL'
+  // A larger one could be stored, and never be read again.
+  if (!Number.isSafeInteger(cell)) throw new BadData(`${cell} is no integer below 2^53.`)
+  return String(cell)
+}

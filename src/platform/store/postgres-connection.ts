@@ -1,0 +1,253 @@
+// Connections to PostgreSQL: how each is set up, how statements leave in one burst, how a broken one is replaced.
+import pg from 'pg'
+import { StoreUnavailable } from '../ports.ts'
+import type { Cell, Clock } from '../ports.ts'
+import { endsTheSession, sqlState } from './postgres-errors.ts'
+
+export interface Statement {
+  readonly text: string
+  readonly values?: readonly unknown[]
+}
+
+/** Rows are arrays of cells; statements give no other type back. */
+export type Answer = pg.QueryArrayResult<Cell[]>
+
+/** Transactions, statements and snapshots live at most this long: an open one slows all heads, a stopped one holds them. */
+export const TRANSACTION_LIMIT_MS = 2000
+/** Below the statement's limit, so that waiting for a lock ends as a conflict and not as a timeout. */
+const LOCK_LIMIT_MS = 1000
+/** The server looks this often whether the client of a running statement is still there. */
+const CLIENT_CHECK_MS = 1000
+/** Longer than any statement may run: past it the network has swallowed the answer. */
+const ANSWER_LIMIT_MS = 10_000
+const KEEPALIVE_IDLE_MS = 5000
+const CONNECT_TRY_LIMIT_MS = 3000
+const FIRST_RETRY_MS = 25
+const LONGEST_RETRY_MS = 400
+/** Texts above this number are sent unprepared: only a caller that builds SQL from values has so many. */
+const PREPARED_LIMIT = 1000
+
+/** Settings that a server may not know, or not take, are left out: some came with PostgreSQL 14 and 17. */
+const sessionSettings: Readonly<Record<string, string>> = {
+  statement_timeout: String(TRANSACTION_LIMIT_MS),
+  lock_timeout: String(LOCK_LIMIT_MS),
+  idle_in_transaction_session_timeout: String(TRANSACTION_LIMIT_MS),
+  transaction_timeout: String(2 * TRANSACTION_LIMIT_MS),
+  client_connection_check_interval: String(CLIENT_CHECK_MS),
+  // Compiling a statement takes longer than running any of ours.
+  jit: 'off',
+}
+
+/** Statements by key: a plan made while a table was small must not scan it once it has grown. */
+export const keyedSettings: Readonly<Record<string, string>> = {
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  plan_cache_mode: 'force_generic_plan',
+}
+
+/** Without BEGIN READ WRITE nothing is written: were a BEGIN ever cancelled, what follows would commit row by row. */
+export const readOnlySettings: Readonly<Record<string, string>> = { default_transaction_read_only: 'on' }
+
+const settingsSql = `SELECT s.name, set_config(s.name, wanted.value, false)
+  FROM unnest($1::text[], $2::text[]) AS wanted(name, value) JOIN pg_settings AS s ON s.name = wanted.name
+  WHERE s.name <> 'client_connection_check_interval' OR version() LIKE '%linux%'`
+
+/** A transaction that publishes must be on disk when it is answered, whatever the role or database is set to. */
+const durableSql = `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`
+
+const INT8 = 20
+const NUMERIC = 1700
+
+/** Integers come as numbers, as from SQLite; one that a number can't hold is an error, never a rounded value. */
+function parseInteger(text: string): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
+    throw new RangeError(`The integer ${text} in the database is too large for a number.`)
+  }
+  return value
+}
+
+const types: pg.CustomTypesConfig = {
+  getTypeParser: (oid: number, format?: 'text') => {
+    return oid === INT8 || oid === NUMERIC ? parseInteger : pg.types.getTypeParser(oid, format)
+  },
+}
+
+const names = new Map<string, string>()
+
+/** One name a text in all connections; pg prepares it on a connection at its first use there. */
+function preparedName(text: string): string | undefined {
+  const known = names.get(text)
+  if (known !== undefined || names.size >= PREPARED_LIMIT) return known
+  const name = `lonja_${names.size}`
+  names.set(text, name)
+  return name
+}
+
+/** One session. Whatever is sent in one turn of the event loop leaves together and is answered in order. */
+export class Connection {
+  readonly #client: pg.PoolClient
+  readonly #onSent: (count: number) => void
+  #broken: Error | undefined
+
+  constructor(client: pg.PoolClient, onSent: (count: number) => void) {
+    this.#client = client
+    this.#onSent = onSent
+    client.on('error', this.#breaks)
+    client.on('end', this.#ends)
+  }
+
+  #breaks = (error: Error): void => {
+    this.#broken ??= error
+  }
+
+  #ends = (): void => {
+    this.#broken ??= new Error('the server ended it')
+  }
+
+  /** Why nothing can be sent any more. */
+  get broken(): Error | undefined {
+    return this.#broken
+  }
+
+  onNotification(listener: (payload: string) => void): void {
+    this.#client.on('notification', ({ payload = '' }) => listener(payload))
+  }
+
+  async send(statement: Statement): Promise<Answer> {
+    const [outcome] = await this.burst([statement])
+    if (outcome?.status !== 'fulfilled') throw outcome?.reason ?? new Error('no answer')
+    return outcome.value
+  }
+
+  /** Sends all in one piece and waits for every answer. An error inside a transaction fails all that follows it. */
+  async burst(statements: readonly Statement[]): Promise<PromiseSettledResult<Answer>[]> {
+    this.#onSent(statements.length)
+    const { stream } = (this.#client as unknown as { readonly connection: pg.Connection }).connection
+    const limit = setTimeout(() => stream.destroy(new Error('no answer in time')), ANSWER_LIMIT_MS)
+    stream.cork()
+    const answers = statements.map(({ text, values = [] }) => {
+      const name = preparedName(text)
+      const query = {
+        text,
+        values: values as unknown[],
+        rowMode: 'array' as const,
+        ...(name === undefined ? {} : { name }),
+      }
+      return this.#client.query<Cell[]>(query)
+    })
+    stream.uncork()
+    const outcomes = await Promise.allSettled(answers)
+    clearTimeout(limit)
+    const last = outcomes.find((outcome) => outcome.status === 'rejected' && endsTheSession(outcome.reason))
+    if (last?.status === 'rejected') this.#broken ??= last.reason as Error
+    return outcomes
+  }
+
+  release(): void {
+    this.#client.off('error', this.#breaks)
+    this.#client.off('end', this.#ends)
+    this.#client.release(this.#broken)
+  }
+}
+
+export interface ConnectionPlan {
+  readonly url: string
+  readonly clock: Clock
+  /** Connections opened at most. */
+  readonly limit: number
+  readonly settings: Readonly<Record<string, string>>
+  /** How long a call waits for a database that can't be reached. */
+  readonly connectWithinMs: number
+  readonly onSent: (count: number) => void
+}
+
+/** Opens sessions when they are needed and replaces those that broke. */
+export class Connections {
+  readonly #plan: ConnectionPlan
+  readonly #pool: pg.Pool
+
+  /** @throws {StoreUnavailable} when the address can't be understood. */
+  constructor(plan: ConnectionPlan) {
+    this.#plan = plan
+    const settings = { ...sessionSettings, ...plan.settings }
+    placeOf(plan.url)
+    this.#pool = new pg.Pool({
+      connectionString: plan.url,
+      application_name: 'lonja',
+      pipeline: true,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: KEEPALIVE_IDLE_MS,
+      connectionTimeoutMillis: CONNECT_TRY_LIMIT_MS,
+      idleTimeoutMillis: 0,
+      max: plan.limit,
+      types,
+      verify: (client, done) => {
+        setUp(client, settings).then(() => done(), done)
+      },
+    })
+    // An idle session that ends is replaced at the next use; nobody waits for it.
+    this.#pool.on('error', () => undefined)
+  }
+
+  /** @throws {StoreUnavailable} when there is none in time. */
+  async acquire(): Promise<Connection> {
+    const { clock, url, connectWithinMs, onSent } = this.#plan
+    const end = clock.now() + connectWithinMs
+    for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_RETRY_MS)) {
+      try {
+        return new Connection(await this.#pool.connect(), onSent)
+      } catch (error) {
+        if (isHopeless(error) || clock.now() + waitMs > end) throw unreachable(url, error as Error)
+      }
+      await new Promise<void>((resolve) => void clock.after(waitMs, resolve))
+    }
+  }
+
+  /** Sends one statement on whichever session is free. */
+  async send(statement: Statement): Promise<Answer> {
+    const connection = await this.acquire()
+    try {
+      return await connection.send(statement)
+    } finally {
+      connection.release()
+    }
+  }
+
+  async close(): Promise<void> {
+    if (!this.#pool.ending) await this.#pool.end()
+  }
+}
+
+async function setUp(client: pg.PoolClient, settings: Readonly<Record<string, string>>): Promise<void> {
+  const values = [Object.keys(settings), Object.values(settings)]
+  await Promise.all([client.query(settingsSql, values), client.query(durableSql)])
+}
+
+/** A wrong password or database does not mend itself while one waits. */
+function isHopeless(error: unknown): boolean {
+  const state = sqlState(error)
+  return state !== undefined && (state.startsWith('28') || state.startsWith('3D'))
+}
+
+function unreachable(url: string, error: Error): StoreUnavailable {
+  // Node gathers the failures of several addresses in an error without words of its own.
+  const reason = error instanceof AggregateError ? error.errors.map(String).join('; ') : error.message
+  return new StoreUnavailable(
+    `PostgreSQL at ${placeOf(url)} can't be reached: ${reason}. Is it running, and is the address right?`,
+  )
+}
+
+/** Host, port and database for a sentence; never the password. */
+export function placeOf(url: string): string {
+  try {
+    const { hostname, port, pathname } = new URL(url)
+    return `${decodeURIComponent(hostname) || 'localhost'}:${port || '5432'}${pathname}`
+  } catch {
+    // The error of the parser holds the whole address, so it goes no further.
+    throw new StoreUnavailable(
+      'The address of PostgreSQL is not one: write postgres://user:password@host:port/database.',
+    )
+  }
+}
