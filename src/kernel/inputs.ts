@@ -9,7 +9,13 @@ const MAX_AMOUNT_LENGTH = 24
 
 /** An amount of zero or more as it comes in; `amountText` makes it the decimal string that contracts carry. */
 export const amountInput = z
-  .union([z.string().max(MAX_AMOUNT_LENGTH).regex(/^\d+(\.\d+)?$/, 'write it as a decimal such as "1059.97"'), z.number().min(0)])
+  .union([
+    z
+      .string()
+      .max(MAX_AMOUNT_LENGTH)
+      .regex(/^\d+(\.\d+)?$/, 'write it as a decimal such as "1059.97"'),
+    z.number().min(0),
+  ])
   .describe('A decimal string such as "1059.97", or a number.')
 export type AmountInput = z.output<typeof amountInput>
 

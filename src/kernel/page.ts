@@ -38,30 +38,22 @@ function isKeyPart(part: unknown): part is string | number {
   return typeof part === 'string' && part.isWellFormed() && !part.includes('\u0000')
 }
 
-/** The fields of a list's query: `after`, a cursor of a key with these types (see `decodeCursor`), and `limit`. */
+/** The fields of a list's query: `after`, decoded to a key of these types, and `limit`. */
 export function pageQuery(types: readonly KeyPartType[]) {
-  const isCursor = (cursor: string): boolean => {
+  const after = z.string().transform((cursor, context): PageKey => {
     const key = decodeCursor(cursor)
-    return key?.length === types.length && key.every((part, index) => typeof part === types[index])
-  }
+    if (key?.length === types.length && key.every((part, index) => typeof part === types[index])) return key
+    context.addIssue({ code: 'custom', message: 'is no cursor of this list: take it from the answer of a page' })
+    return z.NEVER
+  })
   return {
-    after: z
-      .string()
-      .refine(isCursor, 'is no cursor of this list: take `next` of the page before')
-      .optional()
-      .describe('The `next` of the page before.'),
-    limit: z.coerce
-      .number()
-      .int()
-      .min(1)
-      .max(MAX_PAGE_SIZE)
-      .default(DEFAULT_PAGE_SIZE)
-      .describe(`How many at most, up to ${MAX_PAGE_SIZE}.`),
+    after: after.optional(),
+    limit: z.coerce.number().int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE),
   }
 }
 
 /** The shape of a page in a route's answers. */
-export function pageOf<Item extends z.ZodType>(item: Item) {
+export function pageShape<Item extends z.ZodType>(item: Item) {
   return z.object({ items: z.array(item), next: z.string().nullable() })
 }
 

@@ -6,7 +6,7 @@ const fileLinesLimit = 400
 const testLinesLimit = 600
 const lineLengthLimit = 120
 const fileLinesMinimum = 15
-const openingWordsMinimum = 4
+const openingWordsMinimum = 3
 
 /** A file under 15 lines is usually half an idea. Those that are a whole one stand here, each with its reason. */
 export const shortFiles: Readonly<Record<string, string>> = {}

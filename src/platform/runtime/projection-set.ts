@@ -10,6 +10,12 @@ interface HeldRow {
   changed: boolean
 }
 
+/** A projection and the service whose table it is. */
+export interface OwnedProjection {
+  readonly service: string
+  readonly projection: Projection
+}
+
 /** One table's share. A separator that no stored text holds joins the parts of a key. */
 class TableRows {
   readonly table: Table
@@ -27,15 +33,15 @@ function keyName(key: readonly ProjectionValue[]): string {
 
 export class ProjectionSet {
   readonly #tables = new Map<Projection, TableRows>()
-  readonly #tableOf: (projection: Projection) => Table
+  readonly #tableOf: (service: string, projection: Projection) => Table
 
   /** @param tableOf the table that the projection is being folded into: its live one, or one that is rebuilt. */
-  constructor(tableOf: (projection: Projection) => Table) {
+  constructor(tableOf: (service: string, projection: Projection) => Table) {
     this.#tableOf = tableOf
   }
 
   /** Notes the rows that the record will change. */
-  want(projection: Projection, folds: readonly Fold[], record: LogRecord): void {
+  want(projection: OwnedProjection, folds: readonly Fold[], record: LogRecord): void {
     const rows = this.#rows(projection)
     for (const fold of folds) {
       const key = fold.keyOf(record.data, record as RecordFacts)
@@ -64,7 +70,7 @@ export class ProjectionSet {
   }
 
   /** Folds one record into the rows that it changes; all of them or, when one fold throws, none. */
-  fold(projection: Projection, folds: readonly Fold[], record: LogRecord): void {
+  fold(projection: OwnedProjection, folds: readonly Fold[], record: LogRecord): void {
     const held = this.#rows(projection)
     const before: [HeldRow, ProjectionRow | undefined][] = []
     try {
@@ -72,7 +78,7 @@ export class ProjectionSet {
         const key = fold.keyOf(record.data, record as RecordFacts)
         if (key === undefined) continue
         const row = held.rows.get(keyName(key))
-        if (row === undefined) throw new Error(`${projection.name} changed its mind about the row of ${record.type}.`)
+        if (row === undefined) throw new Error(`${projection.projection.name} changed its mind about the row of ${record.type}.`)
         before.push([row, row.row])
         const next = fold.fold(row.row, record.data, record as RecordFacts)
         if (next === undefined) continue
@@ -98,9 +104,9 @@ export class ProjectionSet {
     return writes
   }
 
-  #rows(projection: Projection): TableRows {
+  #rows({ service, projection }: OwnedProjection): TableRows {
     let rows = this.#tables.get(projection)
-    if (rows === undefined) this.#tables.set(projection, (rows = new TableRows(this.#tableOf(projection))))
+    if (rows === undefined) this.#tables.set(projection, (rows = new TableRows(this.#tableOf(service, projection))))
     return rows
   }
 }

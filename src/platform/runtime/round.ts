@@ -36,7 +36,7 @@ export interface RoundContext {
   readonly isOurs: (channel: Channel) => boolean
   /** Off when a batch is run in small pieces: what it appends waits for the next one. */
   readonly cascades: boolean
-  readonly liveTable: (projection: Projection) => Table
+  readonly liveTable: (service: string, projection: Projection) => Table
 }
 
 /** Records of one cursor, contiguous from its position. */
@@ -190,7 +190,7 @@ export class Round {
       for (const record of records) {
         for (const reaction of reactions.get(record.type) ?? []) this.#want(reaction, record.data)
         const folding = folds.get(record.type)
-        if (folding !== undefined && projection !== undefined) this.#projections.want(projection, folding, record)
+        if (folding !== undefined && projection !== undefined) this.#projections.want({ service: cursor.group.service, projection }, folding, record)
       }
     }
     await Promise.all([this.#documents.load(this.#transaction), this.#projections.load(this.#transaction)])
@@ -223,7 +223,8 @@ export class Round {
       this.#documents.keep()
     }
     const folds = group.folds.get(record.type)
-    if (folds !== undefined && group.projection !== undefined) this.#projections.fold(group.projection, folds, record)
+    const { service, projection } = group
+    if (folds !== undefined && projection !== undefined) this.#projections.fold({ service, projection }, folds, record)
   }
 
   #originOf({ service }: Reaction, record: LogRecord): Origin {

@@ -165,7 +165,8 @@ async function startShop(till: Till) {
     membership: membershipAlone(),
     adapters: { till },
     observer: { ...silentObserver, fault: (what, error) => console.error(what, error) },
-    liveTable: (declared) => projectionTable('shop', declared, 1),
+    liveTable: (owner, declared) => projectionTable(owner, declared, 1),
+    grown: () => undefined,
     strict: true,
   })
   await runtime.start()

@@ -8,7 +8,7 @@ import { partitionFor } from '../log/murmur2.ts'
 import type { Clock, Locks, Membership, Random, Store, Table } from '../ports.ts'
 import { CommitUnknown, Conflict, StoreUnavailable } from '../ports.ts'
 import { createIds } from '../ids.ts'
-import type { Channel, Cursor } from './channels.ts'
+import type { Channel } from './channels.ts'
 import { Channels, readCursors } from './channels.ts'
 import type { CommandInput, Input } from './inputs.ts'
 import type { Observer } from './observer.ts'
@@ -37,6 +37,13 @@ const STORE_RETRY_MS = 250
 const PATIENCE_MS = 2000
 const TIMER_RECHECK_MS = 100
 
+/** What one batch is made of. */
+interface Batch {
+  readonly inputs: readonly Input[]
+  readonly backlog: readonly Delivery[]
+  readonly timers: readonly TimerRow[]
+}
+
 export interface RuntimeOptions {
   readonly registry: Registry
   /** The services whose state this runtime's store keeps. */
@@ -51,7 +58,9 @@ export interface RuntimeOptions {
   readonly membership: Membership
   readonly adapters: Readonly<Record<string, unknown>>
   readonly observer: Observer
-  readonly liveTable: (projection: Projection) => Table
+  /** Told after each commit whose logs grew: runtimes of other databases in this process read on. */
+  readonly grown: (sources: readonly string[]) => void
+  readonly liveTable: (service: string, projection: Projection) => Table
   /** Tests: freeze documents, hand on records in their stored form. */
   readonly strict?: boolean
 }
@@ -69,6 +78,8 @@ export class Runtime {
   #nextTimer = 0
   #isScheduled = false
   #isRunning = false
+  /** Why the store can't be used at present. */
+  storeError: string | undefined
   #isStopped = false
   #staleHeads = false
   #staleMemory = true
@@ -165,10 +176,10 @@ export class Runtime {
 
   /** Resolves when nothing waits, nothing is behind and no effect is open; timers of the future don't count. */
   settled(): Promise<void> {
-    return this.#isQuiet() ? Promise.resolve() : new Promise((resolve) => this.#idle.add(resolve))
+    return this.isQuiet() ? Promise.resolve() : new Promise((resolve) => this.#idle.add(resolve))
   }
 
-  #isQuiet(): boolean {
+  isQuiet(): boolean {
     return !this.#isRunning && !this.#isScheduled && this.#waiting.length === 0 && this.executor.open === 0
   }
 
@@ -191,13 +202,15 @@ export class Runtime {
     let pauseMs: number | undefined = 0
     try {
       pauseMs = await this.#step()
+      if (this.storeError !== undefined) this.options.observer.storeUp()
+      this.storeError = undefined
     } catch (error) {
       pauseMs = this.#afterFailure(error)
     }
     this.#isRunning = false
     if (pauseMs === 0) this.#wake()
     else this.#arm(pauseMs)
-    if (this.#isStopped || this.#isQuiet()) {
+    if (this.#isStopped || this.isQuiet()) {
       for (const resolve of this.#idle) resolve()
       this.#idle.clear()
     }
@@ -227,12 +240,10 @@ export class Runtime {
     try {
       const backlog = await this.#backlog(now)
       if (inputs.length === 0 && backlog.length === 0 && timers.length === 0) return undefined
-      const round = await this.#commitBatch(inputs, backlog, timers)
-      if (round.isEmpty) return TIMER_RECHECK_MS
-      return 0
+      const wasEmpty = await this.#commitBatch({ inputs, backlog, timers })
+      return wasEmpty ? TIMER_RECHECK_MS : 0
     } catch (error) {
       if (error instanceof StoreUnavailable || error instanceof CommitUnknown) this.#giveBack(inputs, error)
-      else this.#waiting.unshift(...inputs)
       throw error
     }
   }
@@ -252,21 +263,66 @@ export class Runtime {
     })
   }
 
-  /** Runs the batch until it is committed: conflicts run it again whole, a value that the store refuses takes it apart. */
-  async #commitBatch(inputs: readonly Input[], backlog: readonly Delivery[], timers: readonly TimerRow[]): Promise<Round> {
-    let batch = { inputs, backlog, timers }
+  /** Runs the batch whole; where that can't be committed, in its smallest parts. @returns whether nothing was to do. */
+  async #commitBatch(batch: Batch): Promise<boolean> {
+    try {
+      return await this.#untilCommitted(batch, true)
+    } catch (error) {
+      if (error instanceof StoreUnavailable || error instanceof CommitUnknown) throw error
+      await this.#takeApart(batch.inputs)
+      return false
+    }
+  }
+
+  /** A conflict is no fault: memory is read again and the whole batch runs again. */
+  async #untilCommitted(first: Batch, cascades: boolean): Promise<boolean> {
+    let batch = first
     let locks: readonly Locks[] = []
     for (let conflicts = 0; ; conflicts += 1) {
-      const round = await this.#tryBatch(batch, locks)
-      if (!(round instanceof Conflict)) return round
-      if (conflicts >= MAX_CONFLICTS) throw round
-      locks = []
-      batch = await this.#afresh(batch.inputs)
+      const tried = await this.#tryBatch(batch, { locks, cascades })
+      if (tried.conflict === undefined) return tried.round.isEmpty
+      if (conflicts >= MAX_CONFLICTS) throw tried.conflict
+      // The next try waits for its rows in order instead of racing for them again.
+      locks = tried.round.locks()
+      batch = cascades ? await this.#afresh(batch.inputs) : { ...batch, inputs: (await this.#afresh(batch.inputs)).inputs }
+    }
+  }
+
+  /** Somebody in the batch has a value that the store refuses: each part alone, so that it costs only itself. */
+  async #takeApart(inputs: readonly Input[]): Promise<void> {
+    for (const input of inputs) {
+      await this.#alone({ inputs: [input], backlog: [], timers: [] }, (error) => {
+        if (input.kind === 'command') input.reject(error)
+        else if (input.kind === 'answer') this.executor.retryAnswer(input, error)
+      })
+    }
+    await this.#recall()
+    for (const delivery of await this.#backlog(this.options.clock.now())) {
+      const records = delivery.records.slice(0, 1)
+      const [record] = records
+      if (record === undefined) continue
+      await this.#alone({ inputs: [], backlog: [{ ...delivery, records }], timers: [] }, (error) => {
+        this.#standStill({ cursor: delivery.cursor, record, error })
+      })
+    }
+    for (const timer of await this.#dueTimers(this.options.clock.now())) {
+      await this.#alone({ inputs: [], backlog: [], timers: [timer] }, (error) => {
+        this.options.observer.fault({ group: timer.service, position: `${timer.name} ${timer.key}`, type: 'timer' }, error)
+      })
+    }
+  }
+
+  async #alone(batch: Batch, failed: (error: unknown) => void): Promise<void> {
+    try {
+      await this.#untilCommitted(batch, false)
+    } catch (error) {
+      if (error instanceof StoreUnavailable || error instanceof CommitUnknown) throw error
+      failed(error)
     }
   }
 
   /** What is left of a batch after somebody else wrote: memory is read again, answers that were taken are dropped. */
-  async #afresh(inputs: readonly Input[]) {
+  async #afresh(inputs: readonly Input[]): Promise<Batch> {
     await this.#recall()
     const now = this.options.clock.now()
     const open = new Set<string>()
@@ -283,29 +339,29 @@ export class Runtime {
   }
 
   async #tryBatch(
-    batch: { readonly inputs: readonly Input[]; readonly backlog: readonly Delivery[]; readonly timers: readonly TimerRow[] },
-    locks: readonly Locks[],
-  ): Promise<Round | Conflict> {
+    { inputs, backlog, timers }: Batch,
+    { locks, cascades }: { readonly locks: readonly Locks[]; readonly cascades: boolean },
+  ): Promise<{ readonly round: Round; readonly conflict: Conflict | undefined }> {
     const { store, observer, clock } = this.options
     const startedAt = clock.now()
     const transaction = await store.begin(locks)
-    const round = new Round(this.#roundContext(startedAt), transaction)
+    const round = new Round(this.#roundContext(startedAt, cascades), transaction)
     try {
-      await round.run(batch.inputs, batch.backlog, batch.timers)
+      await round.run(inputs, backlog, timers)
       if (!round.isEmpty) round.applied(await transaction.commit(round.plan()))
     } catch (error) {
       if (!(error instanceof Conflict)) throw error
       observer.conflicted(error.message)
-      return error
+      return { round, conflict: error }
     } finally {
       await transaction.release()
     }
     this.#finish(round)
     observer.committed(round, clock.now() - startedAt)
-    return round
+    return { round, conflict: undefined }
   }
 
-  #roundContext(now: number): RoundContext {
+  #roundContext(now: number, cascades: boolean): RoundContext {
     const { registry, strict = false, liveTable } = this.options
     this.#nextTransaction = Math.max(this.#nextTransaction + 1, now * 1000)
     return {
@@ -316,7 +372,7 @@ export class Runtime {
       newId: this.newId,
       strict,
       isOurs: (channel) => this.#isOurs(channel),
-      cascades: true,
+      cascades,
       liveTable,
     }
   }
@@ -346,7 +402,9 @@ export class Runtime {
       for (const listener of [...(this.#listeners.get(correlation) ?? [])]) listener()
     }
     const sources = new Set([...round.outbox.fresh.keys()].map(({ source }) => source))
-    if (sources.size > 0) membership.announce([...sources])
+    if (sources.size === 0) return
+    membership.announce([...sources])
+    this.options.grown([...sources])
   }
 
   /** The number of partitions by which effects and timers are shared out: that of the commands topics. */
@@ -388,6 +446,12 @@ export class Runtime {
     return ours
   }
 
+  /** Another runtime's log grew. */
+  noticed(): void {
+    this.#staleHeads = true
+    this.#wake()
+  }
+
   #forget(): void {
     this.#staleMemory = true
     this.#wake()
@@ -420,7 +484,9 @@ export class Runtime {
   #afterFailure(error: unknown): number {
     const { observer } = this.options
     this.#staleMemory = true
-    observer.storeDown(error as Error)
+    const { message } = error as Error
+    if (this.storeError === undefined) observer.storeDown(error as Error)
+    this.storeError = message
     return STORE_RETRY_MS
   }
 
@@ -432,5 +498,3 @@ export class Runtime {
     }
   }
 }
-
-export type { Cursor }

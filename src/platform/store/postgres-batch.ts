@@ -56,7 +56,7 @@ export class LockedTransaction implements Transaction {
 export async function load(connection: Connection, table: Table, keys: readonly Row[]): Promise<readonly Row[]> {
   if (keys.length === 0) return []
   const { rows } = await mapped(connection.send({ text: loadText(table), values: keyArrays(table, keys) }))
-  return rows as unknown as readonly Row[]
+  return rows
 }
 
 /** Sends everything up to COMMIT in one round trip and returns the first sequence of each append. */
@@ -94,7 +94,7 @@ interface SourceAppends {
 
 /** Sources, topics and partitions sorted: all transactions lock heads in this one order. */
 function appendsBySource(appends: readonly Append[]): readonly SourceAppends[] {
-  const places = [...appends.keys()].sort((a, b) => compareHeads(appends[a] as Append, appends[b] as Append))
+  const places = [...appends.keys()].toSorted((a, b) => compareHeads(appends[a] as Append, appends[b] as Append))
   const bySource = Map.groupBy(places, (place) => (appends[place] as Append).source)
   return [...bySource].map(([source, places]) => {
     return { source, places, appends: places.map((place) => appends[place] as Append) }

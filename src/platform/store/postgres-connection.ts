@@ -56,8 +56,8 @@ const settingsSql = `SELECT s.name, set_config(s.name, wanted.value, false)
 /** A transaction that publishes must be on disk when it is answered, whatever the role or database is set to. */
 const durableSql = `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`
 
-const INT8 = 20
-const NUMERIC = 1700
+/** The types int8 and numeric: what sum() and count() give, too. */
+const INTEGER_TYPES: ReadonlySet<number> = new Set([20, 1700])
 
 /** Integers come as numbers, as from SQLite; one that a number can't hold is an error, never a rounded value. */
 function parseInteger(text: string): number {
@@ -69,9 +69,7 @@ function parseInteger(text: string): number {
 }
 
 const types: pg.CustomTypesConfig = {
-  getTypeParser: (oid: number, format?: 'text') => {
-    return oid === INT8 || oid === NUMERIC ? parseInteger : pg.types.getTypeParser(oid, format)
-  },
+  getTypeParser: (oid) => (INTEGER_TYPES.has(oid) ? parseInteger : pg.types.getTypeParser(oid)),
 }
 
 const names = new Map<string, string>()
@@ -167,11 +165,11 @@ export interface ConnectionPlan {
 export class Connections {
   readonly #plan: ConnectionPlan
   readonly #pool: pg.Pool
+  readonly #ready = new WeakSet<pg.PoolClient>()
 
   /** @throws {StoreUnavailable} when the address can't be understood. */
   constructor(plan: ConnectionPlan) {
     this.#plan = plan
-    const settings = { ...sessionSettings, ...plan.settings }
     placeOf(plan.url)
     this.#pool = new pg.Pool({
       connectionString: plan.url,
@@ -183,9 +181,6 @@ export class Connections {
       idleTimeoutMillis: 0,
       max: plan.limit,
       types,
-      verify: (client, done) => {
-        setUp(client, settings).then(() => done(), done)
-      },
     })
     // An idle session that ends is replaced at the next use; nobody waits for it.
     this.#pool.on('error', () => undefined)
@@ -197,12 +192,25 @@ export class Connections {
     const end = clock.now() + connectWithinMs
     for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_RETRY_MS)) {
       try {
-        return new Connection(await this.#pool.connect(), onSent)
+        return new Connection(await this.#session(), onSent)
       } catch (error) {
         if (isHopeless(error) || clock.now() + waitMs > end) throw unreachable(url, error as Error)
       }
       await new Promise<void>((resolve) => void clock.after(waitMs, resolve))
     }
+  }
+
+  async #session(): Promise<pg.PoolClient> {
+    const client = await this.#pool.connect()
+    if (this.#ready.has(client)) return client
+    try {
+      await setUp(client, { ...sessionSettings, ...this.#plan.settings })
+    } catch (error) {
+      client.release(true)
+      throw error
+    }
+    this.#ready.add(client)
+    return client
   }
 
   /** Sends one statement on whichever session is free. */

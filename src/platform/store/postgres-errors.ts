@@ -85,8 +85,7 @@ export function commitError(error: unknown, atCommit: boolean): Error {
   const code = sqlState(error)
   if (code === undefined)
     return new CommitUnknown(`The connection broke before the answer to COMMIT: ${(error as Error).message}.`)
-  if (atCommit && endsTheSession(error))
-    return new CommitUnknown(`The session ended at COMMIT: ${(error as Error).message}.`)
+  if (atCommit && endsTheSession(error)) return new CommitUnknown(`The session ended at COMMIT: ${error.message}.`)
   return asStoreError(error)
 }
 

@@ -50,7 +50,7 @@ function sharesOf(
 ): ReadonlyMap<string, number> {
   const least = Math.floor(partitions / members.length)
   const larger = partitions % members.length
-  const ranked = [...members].sort((a, b) => heldBy(b) - heldBy(a) || (a < b ? -1 : 1))
+  const ranked = members.toSorted((a, b) => heldBy(b) - heldBy(a) || (a < b ? -1 : 1))
   return new Map(ranked.map((member, rank) => [member, rank < larger ? least + 1 : least]))
 }
 

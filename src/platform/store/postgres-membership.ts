@@ -183,7 +183,7 @@ class PostgresMembership implements Membership {
     this.#keepUntil(untilMs, untilWallMs)
     this.#keepOnly(renewed)
     this.#othersThere = members.size > 1
-    return { members: [...members].sort(), leases: all }
+    return { members: [...members].toSorted(), leases: all }
   }
 
   #keepUntil(untilMs: number, untilWallMs: number): void {

@@ -171,7 +171,7 @@ class SqliteStore implements Store {
     let from = 0
     for (const size of CHUNK_SIZES) {
       while (rows.length - from >= size) {
-        const values = rows.slice(from, from + size).flat() as Cell[]
+        const values = rows.slice(from, from + size).flat()
         changed += Number(this.#statement(writeStatementCached(table, mode, size)).run(...values).changes)
         from += size
       }

@@ -20,8 +20,23 @@ export const AddProduct = catalogContract.command('AddProduct', {
   key: 'sku',
   body: { ...product, openingQuantity: z.int().min(0) },
 })
-export const ChangeProduct = catalogContract.command('ChangeProduct', { key: 'sku', body: product })
-/** `openingQuantity` is what inventory starts the SKU with. */
+/**
+ * The product keeps its id, so the command does not name it. `expectedVersion` is what the caller saw; without it the
+ * change is made whatever happened in between.
+ */
+export const ChangeProduct = catalogContract.command('ChangeProduct', {
+  key: 'sku',
+  body: {
+    sku,
+    name: product.name,
+    description: product.description,
+    price: amount,
+    currency,
+    active: product.active,
+    expectedVersion: z.int().optional(),
+  },
+})
+/** `openingQuantity` is what inventory starts the SKU with; it answers with StockAdjusted, also where that is zero. */
 export const ProductAdded = catalogContract.event('ProductAdded', {
   key: 'sku',
   body: { ...product, openingQuantity: z.int().min(0) },
@@ -31,4 +46,13 @@ export const ProductChanged = catalogContract.event('ProductChanged', { key: 'sk
 export const catalogCodes = {
   PRODUCT_NOT_FOUND: { status: 404, title: 'No product has this SKU or id. Check it, or add the product first.' },
   SKU_TAKEN: { status: 409, title: 'Another product has this SKU. Choose another one, or change that product.' },
+  PRODUCT_ID_TAKEN: { status: 409, title: 'Another product has this id. Leave it out, and the server makes one.' },
+  PRODUCT_CHANGED: {
+    status: 409,
+    title: 'Somebody changed the product in between. Read it again and repeat the change.',
+  },
+  PRICE_INVALID: {
+    status: 422,
+    title: 'The price does not fit its currency. Write it as a decimal with its decimals.',
+  },
 } as const satisfies CodeTable

@@ -38,6 +38,9 @@ export const clientsCodes = {
     status: 409,
     title: 'A client with this id exists already. Read it with GET /v1/clients/:clientId.',
   },
-  CLIENT_CHANGED: { status: 409, title: 'Somebody changed the client in between. Read it again and repeat the change.' },
+  CLIENT_CHANGED: {
+    status: 409,
+    title: 'Somebody changed the client in between. Read it again and repeat the change.',
+  },
   TAX_ID_INVALID: { status: 422, title: "The tax id's check digits are wrong. Check it for a typing error." },
 } as const satisfies CodeTable

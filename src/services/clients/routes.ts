@@ -14,7 +14,9 @@ const body = {
   name: clientDetails.name.describe('Full name.'),
   email: clientDetails.email.describe('Where confirmations go.'),
   phone: clientDetails.phone.describe('Any notation.'),
-  taxId: clientDetails.taxId.describe('Eleven digits are a CPF, whose check digits are verified; other forms are taken.'),
+  taxId: clientDetails.taxId.describe(
+    'Eleven digits are a CPF, whose check digits are verified; other forms are taken.',
+  ),
   cpf: text(40).optional().describe('Another name of taxId.'),
   addresses: clientDetails.addresses.default([]).describe('The first one is where orders go that name none.'),
 }
@@ -82,7 +84,10 @@ interface Row {
   readonly email: string
 }
 
-const query = z.strictObject({ ...pageQuery(['string']), email: z.string().max(254).optional().describe('Only this e-mail.') })
+const query = z.strictObject({
+  ...pageQuery(['string']),
+  email: z.string().max(254).optional().describe('Only this e-mail.'),
+})
 
 const listing = get('/v1/clients', {
   summary: 'List clients in the order in which they registered.',
@@ -98,7 +103,10 @@ const listing = get('/v1/clients', {
       [last, ...(email === undefined ? [] : [email]), limit + 1],
     )
     const { items, next } = cutPage(rows, limit, ({ client_id }) => [client_id])
-    return { status: 200, body: { items: items.map(({ client_id, ...row }) => ({ clientId: client_id, ...row })), next } }
+    return {
+      status: 200,
+      body: { items: items.map(({ client_id, ...row }) => ({ clientId: client_id, ...row })), next },
+    }
   },
 })
 

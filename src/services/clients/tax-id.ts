@@ -7,7 +7,7 @@
  */
 export function isTaxIdPlausible(taxId: string): boolean {
   if (!/^\d{11}$|^\d{3}\.\d{3}\.\d{3}-\d{2}$/.test(taxId)) return true
-  const digits = [...taxId].filter((char) => char >= '0' && char <= '9').map(Number)
+  const digits = Array.from(taxId.replaceAll(/\D/g, ''), Number)
   // 111.111.111-11 and its like satisfy the sums, but the Receita Federal issues none of them.
   if (digits.every((digit) => digit === digits[0])) return false
   return digits[9] === checkDigit(digits.slice(0, 9)) && digits[10] === checkDigit(digits.slice(0, 10))

@@ -1,7 +1,7 @@
 // What inventory answers over HTTP: levels of stock, their correction by a person, and what an order holds.
 import { z } from 'zod'
 import { momentOf } from '../../kernel/inputs.ts'
-import { cutPage, decodeCursor, pageOf, pageQuery } from '../../kernel/page.ts'
+import { cutPage, pageQuery, pageShape } from '../../kernel/page.ts'
 import { refuse } from '../../kernel/refuse.ts'
 import { get, post } from '../../kernel/route.ts'
 import { id, sku, text } from '../../kernel/shapes.ts'
@@ -43,9 +43,9 @@ export const listStock = get('/v1/stock', {
   summary: 'The stock of all SKUs, by SKU.',
   role: 'reader',
   query: z.strictObject(pageQuery(['string'])),
-  answers: { 200: pageOf(level) },
+  answers: { 200: pageShape(level) },
   handle: async ({ query: { after, limit }, read }) => {
-    const [last = ''] = after === undefined ? [] : (decodeCursor(after) ?? [])
+    const [last = ''] = after ?? []
     const sql = 'SELECT key FROM {stock} WHERE key > ? ORDER BY key LIMIT ?'
     const rows = await read.rows<{ readonly key: string }>(sql, [last, limit + 1])
     const { items, next } = cutPage(rows, limit, ({ key }) => [key])

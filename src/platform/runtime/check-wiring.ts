@@ -1,0 +1,85 @@
+// What types can't say about the wiring of services, said at start with a sentence for each thing that is wrong.
+import type { AnyMessageType } from '../../kernel/message.ts'
+import type { Service } from '../../kernel/service.ts'
+import type { Saga } from '../../kernel/saga.ts'
+import { kindsOf, saidBy } from './registry.ts'
+
+/** @throws with every finding, one a line. */
+export function checkWiring(services: readonly Service[]): void {
+  const problems = [
+    ...duplicates(services),
+    ...services.flatMap((service) => unhandledCommands(service, services)),
+    ...services.flatMap((service) => service.sagas.flatMap((saga) => sagaProblems(service, saga, services))),
+    ...services.flatMap((service) => unpublishedEvents(service)),
+    ...services.flatMap((service) => silentSources(service, services)),
+  ]
+  if (problems.length > 0) throw new Error(`The services do not fit together:\n- ${problems.join('\n- ')}`)
+}
+
+function duplicates(services: readonly Service[]): string[] {
+  const problems: string[] = []
+  const seen = new Map<string, string>()
+  const claim = (what: string, name: string, service: string) => {
+    const owner = seen.get(`${what} ${name}`)
+    if (owner !== undefined) problems.push(`${what} ${name} is declared by ${owner} and by ${service}.`)
+    seen.set(`${what} ${name}`, service)
+  }
+  for (const service of services) {
+    claim('The service', service.name, service.name)
+    for (const event of service.publishes) claim('The event', event.type, service.name)
+    for (const kind of kindsOf(service)) claim('The table', `${service.name}.${kind.name}`, service.name)
+    for (const { name } of service.projections) claim('The table', `${service.name}.${name}`, service.name)
+    for (const { effect } of service.answers) claim('The effect', effect.effect, service.name)
+    for (const { method, path } of service.routes) claim('The route', `${method} ${path}`, service.name)
+  }
+  return problems
+}
+
+function handles(service: Service, type: string): boolean {
+  const handlers = [...service.aggregates.flatMap((aggregate) => aggregate.handlers), ...service.handlers]
+  return handlers.some(({ message }) => message.type === type)
+}
+
+function unhandledCommands(service: Service, services: readonly Service[]): string[] {
+  return saidBy(service)
+    .filter(({ kind }) => kind === 'command')
+    .filter((command) => !services.some((other) => other.name === command.service && handles(other, command.type)))
+    .map((command) => `${service.name} sends ${command.type}, which ${command.service} does not handle.`)
+}
+
+function publishes(services: readonly Service[], event: AnyMessageType): boolean {
+  return services.some((service) => service.publishes.some(({ type }) => type === event.type))
+}
+
+function sagaProblems(service: Service, saga: Saga, services: readonly Service[]): string[] {
+  const answers = saga.steps.flatMap(({ name, done, refused, undone }) => {
+    return [done, refused, undone].flatMap((event) => (event === undefined ? [] : [{ at: `step ${name}`, event }]))
+  })
+  const all = [
+    { at: 'start', event: saga.starts },
+    ...answers,
+    ...saga.stops.map((event) => ({ at: 'stops', event })),
+    { at: 'end', event: saga.succeeds.done },
+    { at: 'end', event: saga.fails.done },
+  ]
+  return all
+    .filter(({ event }) => !publishes(services, event))
+    .map(({ at, event }) => `The saga ${saga.name} of ${service.name} waits at its ${at} for ${event.type}, which nobody publishes.`)
+}
+
+function unpublishedEvents(service: Service): string[] {
+  return saidBy(service)
+    .filter(({ kind, type }) => kind === 'event' && !service.publishes.some((event) => event.type === type))
+    .map(({ type }) => `${service.name} says ${type} but does not list it under publishes.`)
+}
+
+/** A handler or a fold of an event that no service publishes would wait for ever. */
+function silentSources(service: Service, services: readonly Service[]): string[] {
+  const heard = [
+    ...service.handlers.map(({ message }) => message),
+    ...service.projections.flatMap(({ folds }) => folds.map(({ event }) => event)),
+  ]
+  return heard
+    .filter(({ kind, type }) => kind === 'event' && !services.some((other) => other.publishes.some((event) => event.type === type)))
+    .map(({ type }) => `${service.name} hears ${type}, which nobody publishes.`)
+}

@@ -1,0 +1,189 @@
+// The running application: one runtime a database, and what the server and the command line ask of all of them.
+import type { Reader, Reply, StoryEntry } from '../../kernel/route.ts'
+import type { Service } from '../../kernel/service.ts'
+import type { Application, GroupLag, PartHealth, Submission } from '../application.ts'
+import type { Clock, Membership, Random, Store, Table } from '../ports.ts'
+import { projectionTable } from '../store/tables.ts'
+import { checkWiring } from './check-wiring.ts'
+import type { Observer } from './observer.ts'
+import { createReader } from './reader.ts'
+import type { Registry } from './registry.ts'
+import { buildRegistry } from './registry.ts'
+import { Runtime } from './runtime.ts'
+import { readStory } from './story.ts'
+
+/** A database, the services whose state it keeps, and who works on its partitions. */
+export interface Database {
+  readonly store: Store
+  readonly membership: Membership
+  readonly services: readonly string[]
+}
+
+export interface LonjaOptions {
+  /** Every service of the product: the wiring is checked over all of them, also where only some run here. */
+  readonly services: readonly Service[]
+  /** Those that run here. */
+  readonly chosen: readonly string[]
+  readonly databases: readonly Database[]
+  /** Whether groups, timers and effects run here. */
+  readonly works: boolean
+  readonly adapters: Readonly<Record<string, unknown>>
+  readonly clock: Clock
+  readonly random: Random
+  readonly observer: Observer
+  readonly strict?: boolean
+}
+
+/** Lag above this shows in `/health`: a group that keeps up is behind by less than one batch. */
+const LAG_DEGRADED = 10_000
+
+export class Lonja implements Application {
+  readonly services: readonly Service[]
+  readonly registry: Registry
+  readonly runtimes: readonly Runtime[]
+  readonly #options: LonjaOptions
+  readonly #tables = new Map<string, Table>()
+
+  /** @throws when the services do not fit together. */
+  constructor(options: LonjaOptions) {
+    checkWiring(options.services)
+    this.#options = options
+    this.services = options.services.filter(({ name }) => options.chosen.includes(name))
+    this.registry = buildRegistry(options.services)
+    for (const { name, projections } of options.services) {
+      for (const projection of projections) this.#tables.set(`${name}.${projection.name}`, projectionTable(name, projection, 1))
+    }
+    this.runtimes = options.databases.map((database) => this.#runtimeOf(database))
+  }
+
+  #runtimeOf({ store, membership, services }: Database): Runtime {
+    const { works, chosen, clock, random, adapters, observer, strict = false } = this.#options
+    return new Runtime({
+      registry: this.registry,
+      hosted: services.filter((name) => chosen.includes(name)),
+      works,
+      store,
+      storeOf: (service) => this.#databaseOf(service).store,
+      clock,
+      random,
+      membership,
+      adapters,
+      observer,
+      strict,
+      grown: () => {
+        for (const other of this.runtimes) if (other.options.store !== store) other.noticed()
+      },
+      liveTable: (service, { name }) => this.#tableOf(service, name),
+    })
+  }
+
+  #tableOf(service: string, name: string): Table {
+    const table = this.#tables.get(`${service}.${name}`)
+    if (table === undefined) throw new Error(`${service} has no projection ${name}.`)
+    return table
+  }
+
+  #databaseOf(service: string): Database {
+    // The platform's own tables lie in every database; the first answers for them.
+    const database = this.#options.databases.find(({ services }) => services.includes(service)) ?? this.#options.databases[0]
+    if (database === undefined) throw new Error('Lonja was started without a database.')
+    return database
+  }
+
+  #runtime(service: string): Runtime {
+    const index = this.#options.databases.indexOf(this.#databaseOf(service))
+    const runtime = this.runtimes[index]
+    if (runtime === undefined) throw new Error(`No database keeps ${service}.`)
+    return runtime
+  }
+
+  /** Makes what is missing in each database, then goes on where the last run ended. */
+  async start(): Promise<void> {
+    for (const { store, services } of this.#options.databases) {
+      const schemas = this.registry.schemas.filter(({ schema }) => schema === 'lonja' || services.includes(schema))
+      await store.migrate(schemas)
+    }
+    for (const runtime of this.runtimes) await runtime.start()
+  }
+
+  async stop(): Promise<void> {
+    for (const runtime of this.runtimes) await runtime.stop()
+  }
+
+  /** Resolves when every runtime is quiet. With several, one's quiet may wake another: all must be quiet in a row. */
+  async settled(): Promise<void> {
+    do for (const runtime of this.runtimes) await runtime.settled()
+    while (this.runtimes.some((runtime) => !runtime.isQuiet()))
+  }
+
+  now(): number {
+    return this.#options.clock.now()
+  }
+
+  newId(): string {
+    return this.#first().newId()
+  }
+
+  #first(): Runtime {
+    const [runtime] = this.runtimes
+    if (runtime === undefined) throw new Error('Lonja was started without a database.')
+    return runtime
+  }
+
+  submit(submission: Submission): Promise<Reply> {
+    return this.#runtime(submission.service).submit(submission)
+  }
+
+  reader(service: string): Reader {
+    const { store } = this.#databaseOf(service)
+    return createReader({
+      registry: this.registry,
+      service,
+      store,
+      liveTable: (name) => this.#tables.get(`${service}.${name}`),
+      story: (correlation) => this.story(correlation),
+    })
+  }
+
+  /** What every database knows of a correlation. */
+  async story(correlation: string): Promise<readonly StoryEntry[]> {
+    const parts = await Promise.all(
+      this.#options.databases.map(({ store, services }) => readStory({ store, registry: this.registry, services }, correlation)),
+    )
+    return parts.length === 1 ? (parts[0] ?? []) : parts.flat().toSorted((one, other) => one.at - other.at)
+  }
+
+  changed(correlation: string, limitMs: number): Promise<void> {
+    return Promise.race(this.runtimes.map((runtime) => runtime.changed(correlation, limitMs)))
+  }
+
+  async lags(): Promise<readonly GroupLag[]> {
+    return this.runtimes.flatMap((runtime) =>
+      runtime.channels.all.flatMap(({ source, topic, partition, next, cursors }) =>
+        cursors.map((cursor) => {
+          return { group: cursor.group.name, source, topic, partition, next: cursor.next, head: next, stopped: cursor.stopped }
+        }),
+      ),
+    )
+  }
+
+  async health(): Promise<readonly PartHealth[]> {
+    const stores = this.runtimes.map(({ options, storeError }): PartHealth => {
+      const part = `store ${options.store.dialect} of ${options.hosted.join(', ')}`
+      if (storeError === undefined) return { part, status: 'healthy', detail: 'answers' }
+      return { part, status: 'unhealthy', detail: storeError }
+    })
+    const groups = new Map<string, PartHealth>()
+    for (const { group, head, next, stopped, topic, partition } of await this.lags()) {
+      const known = groups.get(group)
+      if (known !== undefined && known.status !== 'healthy') continue
+      const part = `group ${group}`
+      if (stopped !== undefined) {
+        groups.set(group, { part, status: 'degraded', detail: `stands still at ${topic}/${partition}: ${stopped}` })
+      } else if (head - next > LAG_DEGRADED) {
+        groups.set(group, { part, status: 'degraded', detail: `${head - next} records behind on ${topic}/${partition}` })
+      } else groups.set(group, { part, status: 'healthy', detail: 'keeps up' })
+    }
+    return [...stores, ...groups.values()]
+  }
+}
