@@ -99,7 +99,7 @@ function handlerOf<State, Commands extends readonly AnyMessageType[], Events ext
   const decide = (rules.decide as unknown as Readonly<Record<string, Decider>>)[command.type]
   if (decide === undefined) throw new Error(`${kind.name} has no decide for ${command.type}.`)
   const loads = rules.loads as Readonly<Record<string, (data: unknown) => readonly AnyRef[]>> | undefined
-  const keyed = { ...command, key: rules.key } as AnyMessageType
+  const keyed = { type: command.type, key: rules.key }
   return {
     name: command.type,
     message: command,

@@ -1,5 +1,16 @@
 // Effects: the only code that talks to the outside. A handler requests one, an executor calls, its answer comes back.
-import type { AnyRef, Context, EffectRequest, EventServices, Handler, Held, Output, Said, Sayable, Saying } from './handler.ts'
+import type {
+  AnyRef,
+  Context,
+  EffectRequest,
+  EventServices,
+  Handler,
+  Held,
+  Output,
+  Said,
+  Sayable,
+  Saying,
+} from './handler.ts'
 import { listed } from './handler.ts'
 
 /** What a call is told besides its request. */

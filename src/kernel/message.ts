@@ -19,8 +19,12 @@ export interface MessageInfo {
 }
 
 /** A message type is a function that makes its messages: `StockReserved({ orderId })`. */
-export interface MessageType<Type extends string, Data, Kind extends string, Service extends string>
-  extends MessageInfo {
+export interface MessageType<
+  Type extends string,
+  Data,
+  Kind extends string,
+  Service extends string,
+> extends MessageInfo {
   (data: Data): Message<Type, Data>
   readonly type: Type
   readonly kind: Kind & ('event' | 'command')
@@ -107,7 +111,7 @@ export function contract<Service extends string>(
 }
 
 /** The value of a message's key field: what its order is kept by. */
-export function keyOf(type: MessageInfo, data: unknown): string {
+export function keyOf(type: Pick<MessageInfo, 'type' | 'key'>, data: unknown): string {
   const key = (data as Record<string, unknown>)[type.key]
   if (typeof key !== 'string' || key === '') throw new Error(`${type.type} came without its key ${type.key}.`)
   return key

@@ -6,7 +6,13 @@ export type ColumnType = 'text' | 'integer'
 /** A column that may hold nothing says `text?` or `integer?`. */
 export type ColumnSpec = ColumnType | `${ColumnType}?`
 
-type ValueOf<Spec> = Spec extends 'text' ? string : Spec extends 'integer' ? number : Spec extends 'text?' ? string | null : number | null
+type ValueOf<Spec> = Spec extends 'text'
+  ? string
+  : Spec extends 'integer'
+    ? number
+    : Spec extends 'text?'
+      ? string | null
+      : number | null
 
 export type RowOf<Columns> = { readonly [Name in keyof Columns]: ValueOf<Columns[Name]> }
 

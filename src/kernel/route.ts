@@ -92,7 +92,7 @@ function route(method: Method) {
   return <Params extends z.ZodObject, Query extends z.ZodObject, Body extends z.ZodType>(
     path: string,
     rules: RouteRules<Params, Query, Body>,
-  ): Route => ({ method, path, rules: rules as unknown as Route['rules'] })
+  ): Route => ({ method, path, rules })
 }
 
 /** Declares a route; `:name` in its path is a parameter. */

@@ -92,7 +92,7 @@ export function decideSaga(saga: Saga, state: SagaState, input: SagaInput, now: 
 
 function start(saga: Saga, event: Message, now: number): SagaMove {
   const data = saga.remembers(event.data)
-  return toStep(saga, { ...newSaga, data, startedAt: now }, 0, now, [])
+  return toStep(saga, { ...newSaga, data, startedAt: now }, 0, now)
 }
 
 /** An overdue step is answered as any other; only its flag goes. */
@@ -100,7 +100,8 @@ function whileRunning(saga: Saga, state: SagaState, event: Message, now: number)
   const step = stepAt(saga, state.step)
   if (event.type === step.done.type) {
     const told = step.tells === undefined ? [] : [step.tells(state.data)]
-    return toStep(saga, noted({ ...state, flagged: [] }, now, `${step.name} done`), state.step + 1, now, told)
+    const next = toStep(saga, noted({ ...state, flagged: [] }, now, `${step.name} done`), state.step + 1, now)
+    return { state: next.state, sends: [...told, ...next.sends] }
   }
   // A refused step did nothing, so there is nothing of it to undo.
   if (event.type === step.refused?.type) return undoFrom(saga, stopped(saga, state, event, now), state.step - 1, now)
@@ -156,15 +157,14 @@ function late(saga: Saga, state: SagaState, now: number): SagaMove | undefined {
   return undoFrom(saga, noted(flagged, now, `undo of ${step.name} not answered in time`), state.step - 1, now)
 }
 
-function toStep(saga: Saga, state: SagaState, index: number, now: number, told: readonly Message[]): SagaMove {
+function toStep(saga: Saga, state: SagaState, index: number, now: number): SagaMove {
   const step = saga.steps[index]
   if (step === undefined) {
-    const next: SagaState = { ...turned(state), status: 'succeeding', due: 0 }
-    return { state: next, sends: [...told, saga.succeeds.send(state.data)] }
+    return { state: { ...turned(state), status: 'succeeding', due: 0 }, sends: [saga.succeeds.send(state.data)] }
   }
   const within = typeof step.within === 'function' ? step.within(state.data) : step.within
-  const next: SagaState = { ...turned(state), status: 'running', step: index, due: now + milliseconds(within) }
-  return { state: next, sends: [...told, step.send(state.data)] }
+  const due = now + milliseconds(within)
+  return { state: { ...turned(state), status: 'running', step: index, due }, sends: [step.send(state.data)] }
 }
 
 /**

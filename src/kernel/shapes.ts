@@ -26,7 +26,10 @@ export const currency = z.string().regex(/^[A-Z]{3}$/, 'a currency is an ISO 421
 export const amount = z.string()
 
 /** Pieces of one line; below 2^31 so that sums of an order stay exact everywhere. */
-export const quantity = z.int().min(1).max(2 ** 31 - 1)
+export const quantity = z
+  .int()
+  .min(1)
+  .max(2 ** 31 - 1)
 
 export const postalAddress = z.object({
   line1: text(200),

@@ -202,7 +202,9 @@ export interface Membership {
   /** Another process announced, or the poll floor passed. */
   onAnnounced(listener: (sources: readonly string[] | 'all') => void): void
   /** Who is there, for `describe` and `/health`. */
-  members(): Promise<readonly { readonly id: string; readonly partitions: readonly string[]; readonly expiresAt: number }[]>
+  members(): Promise<
+    readonly { readonly id: string; readonly partitions: readonly string[]; readonly expiresAt: number }[]
+  >
   /** Leaves and gives its partitions back at once. */
   stop(): Promise<void>
 }

@@ -25,7 +25,8 @@ export class ApiKeysError extends Error {
 export function parseApiKeys(text: string): readonly ApiKey[] {
   const entries = text.split(/[\n,]/).map((line) => line.replace(/#.*/, '').trim())
   const keys = entries.flatMap((entry, index) => (entry === '' ? [] : [parseEntry(entry, index + 1)]))
-  if (keys.length > MAX_KEYS) throw new ApiKeysError(`There are ${keys.length} API keys; at most ${MAX_KEYS} are allowed.`)
+  if (keys.length > MAX_KEYS)
+    throw new ApiKeysError(`There are ${keys.length} API keys; at most ${MAX_KEYS} are allowed.`)
   const names = new Set(keys.map(({ name }) => name))
   const hashes = new Set(keys.map((key) => key.hash.toString('hex')))
   if (names.size < keys.length) throw new ApiKeysError('Two API keys have one name: give each its own.')

@@ -18,7 +18,10 @@ export const platformCodes = {
   REQUEST_BROKEN: { status: 400, title: 'The request broke off or is no HTTP. Send it again.' },
   PREFER_INVALID: { status: 400, title: 'Prefer asks for an impossible wait. Write `Prefer: wait=N`, N from 0 to 30.' },
   IDEMPOTENCY_KEY_INVALID: { status: 400, title: 'An Idempotency-Key has 1 to 200 printable ASCII characters.' },
-  KEY_MISSING: { status: 401, title: 'An API key is needed. Send it as `Authorization: Bearer KEY` or `X-Api-Key: KEY`.' },
+  KEY_MISSING: {
+    status: 401,
+    title: 'An API key is needed. Send it as `Authorization: Bearer KEY` or `X-Api-Key: KEY`.',
+  },
   KEY_UNKNOWN: { status: 401, title: 'Nobody has this API key. Check it for a typing error, or ask for a new one.' },
   ROLE_MISSING: { status: 403, title: 'The role of this API key may not do this. Use a key with the role in details.' },
   ORIGIN_FOREIGN: {

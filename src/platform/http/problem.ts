@@ -13,9 +13,7 @@ export interface Issue {
   readonly message: string
 }
 
-export type ProblemDetails = Readonly<
-  Record<string, string | number | boolean | readonly string[] | readonly Issue[]>
->
+export type ProblemDetails = Readonly<Record<string, string | number | boolean | readonly string[] | readonly Issue[]>>
 
 interface ProblemOptions {
   /** One sentence about this very request; the code's title where there is nothing to add. */

@@ -87,7 +87,9 @@ function requireParams({ method, path, rules }: Route): void {
   const named = [...path.matchAll(/:(\w+)/g)].map(([, name]) => name ?? '').toSorted()
   const declared = Object.keys(rules.params?.shape ?? {}).toSorted()
   if (named.join() === declared.join()) return
-  throw new Error(`${method} ${path} names the params [${named.join()}] and declares [${declared.join()}]: make them one.`)
+  throw new Error(
+    `${method} ${path} names the params [${named.join()}] and declares [${declared.join()}]: make them one.`,
+  )
 }
 
 function requireDeclared({ method, path, rules }: Route, { status, body }: Reply): void {

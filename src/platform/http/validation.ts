@@ -10,7 +10,11 @@ const MAX_MESSAGE_LENGTH = 300
 const CURSOR = 'after'
 
 /** @throws {Problem} with the given code and what is wrong */
-export function validated<Schema extends z.ZodType>(schema: Schema, value: unknown, code: PlatformCode): z.output<Schema> {
+export function validated<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  code: PlatformCode,
+): z.output<Schema> {
   const result = schema.safeParse(value)
   if (result.success) return result.data
   throw invalid(code, result.error.issues.map(told))
@@ -25,7 +29,10 @@ export function validatedQuery<Schema extends z.ZodObject>(schema: Schema, query
   const unknown = Object.keys(query as object).filter((name) => !(name in schema.shape))
   if (unknown.length > 0) {
     const message = `is unknown; the route knows ${Object.keys(schema.shape).join(', ')}`
-    throw invalid('QUERY_INVALID', unknown.map((name) => ({ path: name.slice(0, MAX_PATH_LENGTH), message })))
+    throw invalid(
+      'QUERY_INVALID',
+      unknown.map((name) => ({ path: name.slice(0, MAX_PATH_LENGTH), message })),
+    )
   }
   const result = schema.safeParse(query)
   if (result.success) return result.data

@@ -145,9 +145,7 @@ interface StoredCursor {
 /** Reads the cursors of one service's groups afresh; those without a row stand at the beginning. */
 export async function readCursors(store: Store, service: string, channels: Channels): Promise<void> {
   const rows = await store.query<StoredCursor>(`SELECT * FROM ${store.tableName(service, 'cursors')}`)
-  const stored = new Map(
-    rows.map((row) => [`${row.consumer_group}/${row.topic}/${row.partition}/${row.source}`, row]),
-  )
+  const stored = new Map(rows.map((row) => [`${row.consumer_group}/${row.topic}/${row.partition}/${row.source}`, row]))
   for (const channel of channels.all) {
     for (const cursor of channel.cursors) {
       if (cursor.group.service !== service) continue

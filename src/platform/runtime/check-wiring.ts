@@ -64,7 +64,10 @@ function sagaProblems(service: Service, saga: Saga, services: readonly Service[]
   ]
   return all
     .filter(({ event }) => !publishes(services, event))
-    .map(({ at, event }) => `The saga ${saga.name} of ${service.name} waits at its ${at} for ${event.type}, which nobody publishes.`)
+    .map(
+      ({ at, event }) =>
+        `The saga ${saga.name} of ${service.name} waits at its ${at} for ${event.type}, which nobody publishes.`,
+    )
 }
 
 function unpublishedEvents(service: Service): string[] {
@@ -80,6 +83,9 @@ function silentSources(service: Service, services: readonly Service[]): string[]
     ...service.projections.flatMap(({ folds }) => folds.map(({ event }) => event)),
   ]
   return heard
-    .filter(({ kind, type }) => kind === 'event' && !services.some((other) => other.publishes.some((event) => event.type === type)))
+    .filter(
+      ({ kind, type }) =>
+        kind === 'event' && !services.some((other) => other.publishes.some((event) => event.type === type)),
+    )
     .map(({ type }) => `${service.name} hears ${type}, which nobody publishes.`)
 }

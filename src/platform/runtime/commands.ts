@@ -36,7 +36,10 @@ export class Commands {
     for (const [service, wanted] of scopes) {
       const table = this.#registry.tables.get(service)?.idempotency
       if (table === undefined) continue
-      const rows = await transaction.load(table, [...wanted].toSorted().map((scope) => [scope]))
+      const rows = await transaction.load(
+        table,
+        [...wanted].toSorted().map((scope) => [scope]),
+      )
       for (const [scope, bodyHash, status, reply] of rows) {
         const outcome = storedOutcome(Number(status), String(reply))
         this.#stored.set(`${service} ${scope}`, { bodyHash: String(bodyHash), outcome })
@@ -54,7 +57,8 @@ export class Commands {
   /** Keeps the outcome under its key; faults are never kept, nor refusals that a lagging copy may have caused. */
   keep({ scope, reaction, submission }: CommandInput, outcome: CommandOutcome): void {
     if (outcome.kind === 'fault' || outcome.kind === 'later') return
-    const [status, reply] = outcome.kind === 'reply' ? [outcome.reply.status, outcome.reply] : [REFUSED, refusalOf(outcome.error)]
+    const [status, reply] =
+      outcome.kind === 'reply' ? [outcome.reply.status, outcome.reply] : [REFUSED, refusalOf(outcome.error)]
     const row: Row = [scope, submission.bodyHash, status, JSON.stringify(reply), this.#now]
     this.#inserted.set(`${reaction.service} ${scope}`, { service: reaction.service, row })
     this.#stored.set(`${reaction.service} ${scope}`, { bodyHash: submission.bodyHash, outcome })

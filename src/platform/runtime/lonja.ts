@@ -51,7 +51,8 @@ export class Lonja implements Application {
     this.services = options.services.filter(({ name }) => options.chosen.includes(name))
     this.registry = buildRegistry(options.services)
     for (const { name, projections } of options.services) {
-      for (const projection of projections) this.#tables.set(`${name}.${projection.name}`, projectionTable(name, projection, 1))
+      for (const projection of projections)
+        this.#tables.set(`${name}.${projection.name}`, projectionTable(name, projection, 1))
     }
     this.runtimes = options.databases.map((database) => this.#runtimeOf(database))
   }
@@ -85,7 +86,8 @@ export class Lonja implements Application {
 
   #databaseOf(service: string): Database {
     // The platform's own tables lie in every database; the first answers for them.
-    const database = this.#options.databases.find(({ services }) => services.includes(service)) ?? this.#options.databases[0]
+    const database =
+      this.#options.databases.find(({ services }) => services.includes(service)) ?? this.#options.databases[0]
     if (database === undefined) throw new Error('Lonja was started without a database.')
     return database
   }
@@ -148,7 +150,9 @@ export class Lonja implements Application {
   /** What every database knows of a correlation. */
   async story(correlation: string): Promise<readonly StoryEntry[]> {
     const parts = await Promise.all(
-      this.#options.databases.map(({ store, services }) => readStory({ store, registry: this.registry, services }, correlation)),
+      this.#options.databases.map(({ store, services }) =>
+        readStory({ store, registry: this.registry, services }, correlation),
+      ),
     )
     return parts.length === 1 ? (parts[0] ?? []) : parts.flat().toSorted((one, other) => one.at - other.at)
   }
@@ -161,7 +165,15 @@ export class Lonja implements Application {
     return this.runtimes.flatMap((runtime) =>
       runtime.channels.all.flatMap(({ source, topic, partition, next, cursors }) =>
         cursors.map((cursor) => {
-          return { group: cursor.group.name, source, topic, partition, next: cursor.next, head: next, stopped: cursor.stopped }
+          return {
+            group: cursor.group.name,
+            source,
+            topic,
+            partition,
+            next: cursor.next,
+            head: next,
+            stopped: cursor.stopped,
+          }
         }),
       ),
     )
@@ -181,7 +193,11 @@ export class Lonja implements Application {
       if (stopped !== undefined) {
         groups.set(group, { part, status: 'degraded', detail: `stands still at ${topic}/${partition}: ${stopped}` })
       } else if (head - next > LAG_DEGRADED) {
-        groups.set(group, { part, status: 'degraded', detail: `${head - next} records behind on ${topic}/${partition}` })
+        groups.set(group, {
+          part,
+          status: 'degraded',
+          detail: `${head - next} records behind on ${topic}/${partition}`,
+        })
       } else groups.set(group, { part, status: 'healthy', detail: 'keeps up' })
     }
     return [...stores, ...groups.values()]

@@ -194,7 +194,8 @@ export class Outbox {
 
   /** One append a channel, in the order in which heads are locked. */
   appends(expected: (channel: Channel) => number | undefined): Append[] {
-    const order = ({ channel }: Fresh) => `${channel.source}/${channel.topic}/${String(channel.partition).padStart(3, '0')}`
+    const order = ({ channel }: Fresh) =>
+      `${channel.source}/${channel.topic}/${String(channel.partition).padStart(3, '0')}`
     const all = [...this.fresh.values()].toSorted((one, other) => (order(one) < order(other) ? -1 : 1))
     return all.map(({ channel, texts }) => ({
       source: channel.source,

@@ -1,5 +1,5 @@
 // The projection rows of a batch: loaded in bulk, folded record by record, saved once.
-import type { Fold, Projection, ProjectionRow, ProjectionValue, RecordFacts } from '../../kernel/projection.ts'
+import type { Fold, Projection, ProjectionRow, ProjectionValue } from '../../kernel/projection.ts'
 import type { LogRecord } from '../log/record.ts'
 import type { Row, Table, Transaction, Write } from '../ports.ts'
 import { sorted } from './working-set.ts'
@@ -44,7 +44,7 @@ export class ProjectionSet {
   want(projection: OwnedProjection, folds: readonly Fold[], record: LogRecord): void {
     const rows = this.#rows(projection)
     for (const fold of folds) {
-      const key = fold.keyOf(record.data, record as RecordFacts)
+      const key = fold.keyOf(record.data, record)
       if (key === undefined) continue
       const name = keyName(key)
       if (!rows.rows.has(name)) rows.wanted.set(name, key)
@@ -75,12 +75,13 @@ export class ProjectionSet {
     const before: [HeldRow, ProjectionRow | undefined][] = []
     try {
       for (const fold of folds) {
-        const key = fold.keyOf(record.data, record as RecordFacts)
+        const key = fold.keyOf(record.data, record)
         if (key === undefined) continue
         const row = held.rows.get(keyName(key))
-        if (row === undefined) throw new Error(`${projection.projection.name} changed its mind about the row of ${record.type}.`)
+        if (row === undefined)
+          throw new Error(`${projection.projection.name} changed its mind about the row of ${record.type}.`)
         before.push([row, row.row])
-        const next = fold.fold(row.row, record.data, record as RecordFacts)
+        const next = fold.fold(row.row, record.data, record)
         if (next === undefined) continue
         row.row = next
         row.changed = true

@@ -21,7 +21,8 @@ export function createReader({ registry, service, store, liveTable, story }: Rea
     try {
       return await Promise.all(
         refs.map(async ({ kind, key }) => {
-          if (registry.serviceOf(kind) !== service) throw new Error(`${service} reads ${kind.name}, which is not its own.`)
+          if (registry.serviceOf(kind) !== service)
+            throw new Error(`${service} reads ${kind.name}, which is not its own.`)
           const [row] = await transaction.load(registry.tableOf(kind), [[key]])
           return row === undefined ? kind.initial() : (JSON.parse(String(row[2])) as unknown)
         }),
@@ -32,7 +33,7 @@ export function createReader({ registry, service, store, liveTable, story }: Rea
   }
   return {
     states,
-    state: async <State>(ref: Ref<State>) => (await states([ref as AnyRef]))[0] as State,
+    state: async <State>(ref: Ref<State>) => (await states([ref]))[0] as State,
     rows: (sql, values = []) => store.query(named(sql, { service, store, liveTable }), values),
     story,
   }

@@ -84,7 +84,8 @@ export function sagaTimerName(saga: string): string {
 export function buildRegistry(services: readonly Service[]): Registry {
   const kinds = new Map<StateKind<unknown>, { readonly service: string; readonly table: Table }>()
   for (const service of services) {
-    for (const kind of kindsOf(service)) kinds.set(kind, { service: service.name, table: stateTable(service.name, kind) })
+    for (const kind of kindsOf(service))
+      kinds.set(kind, { service: service.name, table: stateTable(service.name, kind) })
   }
   const kindOf = (kind: StateKind<unknown>) => {
     const found = kinds.get(kind)
@@ -232,7 +233,10 @@ function schemasOf(
 }
 
 /** Cursors, idempotency keys, streams, sagas, entities, timers, effects, projections, trail; inside each by name. */
-function lockOrderOf(services: readonly Service[], tables: ReadonlyMap<string, ServiceTables>): (table: Table) => number {
+function lockOrderOf(
+  services: readonly Service[],
+  tables: ReadonlyMap<string, ServiceTables>,
+): (table: Table) => number {
   const ranks = new Map<string, number>()
   const rank = (table: Table, order: number) => ranks.set(`${table.schema}.${table.name}`, order)
   for (const service of services) {

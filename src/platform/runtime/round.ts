@@ -5,14 +5,14 @@ import type { LogRecord } from '../log/record.ts'
 import { positionOf } from '../log/record.ts'
 import type { Plan, Row, Transaction, Write } from '../ports.ts'
 import type { Channel, Channels, Cursor } from './channels.ts'
-import { cursorRow } from './channels.ts'
 import { Commands, mayCatchUp } from './commands.ts'
 import type { AnswerInput, AttemptInput, CommandInput, CommandOutcome, Input } from './inputs.ts'
 import type { EffectRow, Origin, TimerRow, TrailNote } from './outbox.ts'
-import { Outbox, effectCells } from './outbox.ts'
+import { Outbox } from './outbox.ts'
 import { ProjectionSet } from './projection-set.ts'
 import type { Reaction, Registry } from './registry.ts'
-import { WorkingSet, sorted } from './working-set.ts'
+import { WorkingSet } from './working-set.ts'
+import { cursorWrites, effectWrites, streamWrites, timerWrites } from './round-writes.ts'
 import type { Projection } from '../../kernel/projection.ts'
 import type { Table } from '../ports.ts'
 
@@ -155,7 +155,13 @@ export class Round {
       }
       this.outbox.take(outcomes, origin)
       this.#documents.keep()
-      this.outbox.note(key, { at: now, service: reaction.service, what: 'command', name: command.type, detail: principal })
+      this.outbox.note(key, {
+        at: now,
+        service: reaction.service,
+        what: 'command',
+        name: command.type,
+        detail: principal,
+      })
       return { kind: 'reply', reply }
     } catch (error) {
       if (!(error instanceof Refusal)) return { kind: 'fault', error }
@@ -190,7 +196,8 @@ export class Round {
       for (const record of records) {
         for (const reaction of reactions.get(record.type) ?? []) this.#want(reaction, record.data)
         const folding = folds.get(record.type)
-        if (folding !== undefined && projection !== undefined) this.#projections.want({ service: cursor.group.service, projection }, folding, record)
+        if (folding !== undefined && projection !== undefined)
+          this.#projections.want({ service: cursor.group.service, projection }, folding, record)
       }
     }
     await Promise.all([this.#documents.load(this.#transaction), this.#projections.load(this.#transaction)])
@@ -313,18 +320,21 @@ export class Round {
   /** What the next try of the same batch locks up front. */
   locks(): { readonly table: Table; readonly keys: Row[] }[] {
     const { lockOrder } = this.#context.registry
-    return this.#documents.locks().toSorted((one, other) => lockOrder(one.table) - lockOrder(other.table) || byName(one, other))
+    return this.#documents
+      .locks()
+      .toSorted((one, other) => lockOrder(one.table) - lockOrder(other.table) || byName(one, other))
   }
 
   /** Everything that the batch writes, in the one lock order. */
   plan(): Plan {
     const { registry, now, transaction } = this.#context
     const writes: Write[] = [
-      ...this.#cursorWrites(),
+      ...cursorWrites(registry, this.#positions),
       ...this.#commands.writes(),
-      ...this.#streamWrites(),
+      ...streamWrites(registry, this.#documents.streamed(), now),
       ...this.#documents.changes().map(({ table, rows }) => ({ table, mode: 'versioned' as const, rows })),
-      ...this.#takenWrites(),
+      ...effectWrites(registry, this.taken, this.attempted),
+      ...timerWrites(registry, this.firedTimers),
       ...this.outbox.writes(),
       ...this.#projections.changes(),
     ]
@@ -342,53 +352,6 @@ export class Round {
   /** Where a group already acted on what the batch appends, the numbers must come out as it was told. */
   #expected(channel: Channel): number | undefined {
     return channel.cursors.some((cursor) => this.positionOf(cursor) > channel.next) ? channel.next : undefined
-  }
-
-  #cursorWrites(): Write[] {
-    const rows = new Map<string, Row[]>()
-    for (const [cursor, position] of this.#positions) {
-      const { service } = cursor.group
-      const list = rows.get(service)
-      if (list === undefined) rows.set(service, [cursorRow(cursor, position)])
-      else list.push(cursorRow(cursor, position))
-    }
-    return [...rows].flatMap(([service, cells]) => {
-      const table = this.#context.registry.tables.get(service)?.cursors
-      return table === undefined ? [] : [{ table, mode: 'versioned' as const, rows: sorted(cells, table.keyWidth) }]
-    })
-  }
-
-  #streamWrites(): Write[] {
-    return [...this.#documents.streamed()].flatMap(([service, events]) => {
-      const table = this.#context.registry.tables.get(service)?.streams
-      if (table === undefined || events.length === 0) return []
-      const rows = events.map(({ kind, key, event, message }): Row => {
-        return [kind, key, event, message.type, JSON.stringify(message.data), this.#context.now]
-      })
-      return [{ table, mode: 'insert' as const, rows: sorted(rows, 3) }]
-    })
-  }
-
-  /** Rows of effects that were answered or tried, and of timers that fired. */
-  #takenWrites(): Write[] {
-    const writes: Write[] = []
-    for (const [service, { effects, timers }] of this.#context.registry.tables) {
-      const answered = this.taken.filter(({ row }) => row.service === service)
-      if (answered.length > 0) {
-        writes.push({ table: effects, mode: 'delete', rows: sorted(answered.map(({ row }) => [row.id])) })
-      }
-      const tried = [...this.attempted].filter(([{ row }]) => row.service === service)
-      if (tried.length > 0) {
-        const rows = tried.map(([{ error }, row]) => effectCells({ ...row, lastError: error }))
-        writes.push({ table: effects, mode: 'versioned', rows: sorted(rows) })
-      }
-      const fired = this.firedTimers.filter((timer) => timer.service === service)
-      if (fired.length > 0) {
-        const rows = fired.map(({ due, partition, name, key }): Row => [due, partition, name, key])
-        writes.push({ table: timers, mode: 'delete', rows: sorted(rows, 4) })
-      }
-    }
-    return writes
   }
 
   /** Memory follows the commit: where each cursor and head is now. */

@@ -67,7 +67,16 @@ const checkout = saga({
   says: [Reserve, Release, Pay, Confirm, Cancel],
   remembers: ({ orderId, units }) => ({ orderId, units }),
   steps: [
-    { name: 'reserve', send: (o) => Reserve(o), done: Reserved, refused: Refused, undo: (o) => Release(o), undone: Released, within: '30 s', late: 'LATE' },
+    {
+      name: 'reserve',
+      send: (o) => Reserve(o),
+      done: Reserved,
+      refused: Refused,
+      undo: (o) => Release(o),
+      undone: Released,
+      within: '30 s',
+      late: 'LATE',
+    },
     { name: 'pay', send: (o) => Pay(o), done: Paid, refused: Declined, within: '30 s', late: 'LATE' },
   ],
   stops: [],
@@ -79,9 +88,21 @@ const orderList = projection('order_list', {
   key: ['order_id'],
   columns: { order_id: 'text', status: 'text', events: 'integer' },
   folds: (fold) => [
-    fold(Placed, (e) => [e.orderId], (_, e) => ({ order_id: e.orderId, status: 'placed', events: 1 })),
-    fold(Confirmed, (e) => [e.orderId], (row, e) => ({ order_id: e.orderId, status: 'confirmed', events: (row?.events ?? 0) + 1 })),
-    fold(Cancelled, (e) => [e.orderId], (row, e) => ({ order_id: e.orderId, status: 'cancelled', events: (row?.events ?? 0) + 1 })),
+    fold(
+      Placed,
+      (e) => [e.orderId],
+      (_, e) => ({ order_id: e.orderId, status: 'placed', events: 1 }),
+    ),
+    fold(
+      Confirmed,
+      (e) => [e.orderId],
+      (row, e) => ({ order_id: e.orderId, status: 'confirmed', events: (row?.events ?? 0) + 1 }),
+    ),
+    fold(
+      Cancelled,
+      (e) => [e.orderId],
+      (row, e) => ({ order_id: e.orderId, status: 'cancelled', events: (row?.events ?? 0) + 1 }),
+    ),
   ],
 })
 const shopService = service({
@@ -181,16 +202,23 @@ async function startShop(till: Till) {
       bodyHash: `${orderId} ${units}`,
       traceparent: undefined,
     })
-  const statuses = () => sqlite.query<{ order_id: string; status: string }>('SELECT * FROM shop_order_list ORDER BY order_id')
+  const statuses = () =>
+    sqlite.query<{ order_id: string; status: string }>('SELECT * FROM shop_order_list ORDER BY order_id')
   return { runtime, sqlite, place, statuses }
 }
 
 test('an order walks its saga to the end, and what is refused is undone', async () => {
   const { runtime, sqlite, place, statuses } = await startShop({ pay: (orderId) => Promise.resolve(orderId !== 'c') })
   const replies = await Promise.all([place('a', 4), place('b', 7), place('c', 2)])
-  assert.deepEqual(replies.map(({ status }) => status), [201, 201, 201])
+  assert.deepEqual(
+    replies.map(({ status }) => status),
+    [201, 201, 201],
+  )
   await runtime.settled()
-  assert.deepEqual((await statuses()).map(({ status }) => status), ['confirmed', 'cancelled', 'cancelled'])
+  assert.deepEqual(
+    (await statuses()).map(({ status }) => status),
+    ['confirmed', 'cancelled', 'cancelled'],
+  )
   const [row] = await sqlite.query<{ state: string }>('SELECT state FROM depot_stock')
   assert.equal(row?.state, '{"left":6}')
   await runtime.stop()
@@ -202,7 +230,10 @@ test('a repeated key gets the first answer, another body under it is refused', a
   const [first, second] = await Promise.all([place('a', 1, 'key'), place('a', 1, 'key')])
   assert.deepEqual(first, second)
   assert.deepEqual(await place('a', 1, 'key'), first)
-  await assert.rejects(place('a', 2, 'key'), (error) => error instanceof Refusal && error.code === 'IDEMPOTENCY_KEY_REUSED')
+  await assert.rejects(
+    place('a', 2, 'key'),
+    (error) => error instanceof Refusal && error.code === 'IDEMPOTENCY_KEY_REUSED',
+  )
   await assert.rejects(place('e', 0), (error) => error instanceof Refusal && error.code === 'EMPTY')
   await runtime.settled()
   await runtime.stop()

@@ -5,27 +5,28 @@ import type { Projection } from '../../kernel/projection.ts'
 import type { Submission } from '../application.ts'
 import { Overloaded } from '../application.ts'
 import { partitionFor } from '../log/murmur2.ts'
-import type { Clock, Locks, Membership, Random, Store, Table } from '../ports.ts'
-import { CommitUnknown, Conflict, StoreUnavailable } from '../ports.ts'
+import type { Clock, Membership, Random, Store, Table } from '../ports.ts'
+import { CommitUnknown, StoreUnavailable } from '../ports.ts'
 import { createIds } from '../ids.ts'
 import type { Channel } from './channels.ts'
 import { Channels, readCursors } from './channels.ts'
 import type { CommandInput, Input } from './inputs.ts'
 import type { Observer } from './observer.ts'
-import type { Delivery, Fault, RoundContext } from './round.ts'
-import { Round } from './round.ts'
+import type { Delivery, FailedTimer, Fault, Round } from './round.ts'
+import type { Batch, PartFailure } from './batch-runner.ts'
+import { BatchRunner } from './batch-runner.ts'
 import { readBacklog } from './backlog.ts'
 import { EffectExecutor } from './effect-executor.ts'
 import type { TimerRow } from './outbox.ts'
-import { readDueTimers, readNextDue, readOpenEffects } from './stored-rows.ts'
+import { ChangeListeners } from './change-listeners.ts'
+import { TIMER_RECHECK_MS, TimerWatch } from './timer-watch.ts'
+import { readOpenEffects } from './stored-rows.ts'
 import type { Registry } from './registry.ts'
 
 /** What waits beyond this is refused: the caller should come back later. */
 const MAX_WAITING_INPUTS = 5000
 /** More in one batch serves nobody sooner: 256 callers make batches of 31 ms. */
 const MAX_INPUTS = 256
-/** Conflicts in a row before the batch is taken apart. */
-const MAX_CONFLICTS = 8
 /** A channel where another process appended first is read back from the store for this long. */
 const CONTENDED_MS = 500
 /** Quick tries of a record in place; after them its cursor stands still, is looked at again ever more rarely. */
@@ -35,14 +36,6 @@ const RETRY_MAX_MS = 60_000
 const STORE_RETRY_MS = 250
 /** A command whose refusal may come from a lagging copy is tried again for this long. */
 const PATIENCE_MS = 2000
-const TIMER_RECHECK_MS = 100
-
-/** What one batch is made of. */
-interface Batch {
-  readonly inputs: readonly Input[]
-  readonly backlog: readonly Delivery[]
-  readonly timers: readonly TimerRow[]
-}
 
 export interface RuntimeOptions {
   readonly registry: Registry
@@ -71,11 +64,11 @@ export class Runtime {
   readonly executor: EffectExecutor
   readonly newId: () => string
   #waiting: Input[] = []
-  readonly #listeners = new Map<string, Set<() => void>>()
+  readonly #listeners: ChangeListeners
+  readonly #timers: TimerWatch
   readonly #idle = new Set<() => void>()
   readonly #logIds = new Map<string, string>()
-  #nextTransaction = 0
-  #nextTimer = 0
+  readonly #batches: BatchRunner
   #isScheduled = false
   #isRunning = false
   /** Why the store can't be used at present. */
@@ -87,10 +80,21 @@ export class Runtime {
 
   constructor(options: RuntimeOptions) {
     this.options = options
-    const { registry, hosted, works, clock, random } = options
+    const { registry, hosted, works, clock, random, store } = options
     const groups = works ? registry.groups.filter(({ service }) => hosted.includes(service)) : []
     this.channels = new Channels(registry, groups)
     this.newId = createIds(clock, random)
+    this.#listeners = new ChangeListeners(clock)
+    this.#batches = new BatchRunner({
+      ...options,
+      newId: this.newId,
+      channels: this.channels,
+      isOurs: (channel) => this.#isOurs(channel),
+      afresh: (inputs) => this.#afresh(inputs),
+      committed: (round) => this.#finish(round),
+      failed: (failure) => this.#afterFault(failure),
+    })
+    this.#timers = new TimerWatch(store, works ? hosted : [], ({ partition }) => this.#holds(partition))
     this.executor = new EffectExecutor({
       registry,
       adapters: options.adapters,
@@ -109,9 +113,8 @@ export class Runtime {
     for (const service of hosted) this.#logIds.set(service, (await store.identity(service)).logId)
     membership.onChange(() => this.#forget())
     membership.onAnnounced(() => {
-      this.#staleHeads = true
-      this.#nextTimer = 0
-      this.#wake()
+      this.#timers.look()
+      this.noticed()
     })
     await membership.start()
     await this.#recall()
@@ -125,7 +128,8 @@ export class Runtime {
     this.#cancelAlarm()
     if (this.#isRunning) await new Promise<void>((resolve) => this.#idle.add(resolve))
     for (const input of this.#waiting.splice(0)) {
-      if (input.kind === 'command') input.reject(new StoreUnavailable('The server is stopping: send the request again.'))
+      if (input.kind === 'command')
+        input.reject(new StoreUnavailable('The server is stopping: send the request again.'))
     }
     await this.options.membership.stop()
   }
@@ -158,20 +162,9 @@ export class Runtime {
     })
   }
 
-  /** Resolves after the next commit here that touched the correlation, or after the limit. */
+  /** @see Application.changed */
   changed(correlation: string, limitMs: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const listeners = this.#listeners.get(correlation) ?? new Set()
-    this.#listeners.set(correlation, listeners)
-    const done = (): void => {
-      cancel()
-      listeners.delete(done)
-      if (listeners.size === 0) this.#listeners.delete(correlation)
-      resolve()
-    }
-    const cancel = this.options.clock.after(limitMs, done)
-    listeners.add(done)
-    return promise
+    return this.#listeners.next(correlation, limitMs)
   }
 
   /** Resolves when nothing waits, nothing is behind and no effect is open; timers of the future don't count. */
@@ -221,9 +214,10 @@ export class Runtime {
     this.#cancelAlarm()
     if (this.#isStopped) return
     const { clock } = this.options
-    const times = [this.#nextTimer]
+    const times = [this.#timers.next]
     if (pauseMs !== undefined) times.push(clock.now() + pauseMs)
-    for (const { cursors } of this.channels.all) for (const { stopped, retryAt } of cursors) if (stopped !== undefined) times.push(retryAt)
+    for (const { cursors } of this.channels.all)
+      for (const { stopped, retryAt } of cursors) if (stopped !== undefined) times.push(retryAt)
     const next = Math.min(...times)
     if (next === Number.POSITIVE_INFINITY) return
     this.#cancelAlarm = clock.after(Math.max(1, next - clock.now()), () => this.#wake())
@@ -240,7 +234,7 @@ export class Runtime {
     try {
       const backlog = await this.#backlog(now)
       if (inputs.length === 0 && backlog.length === 0 && timers.length === 0) return undefined
-      const wasEmpty = await this.#commitBatch({ inputs, backlog, timers })
+      const wasEmpty = await this.#batches.commit({ inputs, backlog, timers })
       return wasEmpty ? TIMER_RECHECK_MS : 0
     } catch (error) {
       if (error instanceof StoreUnavailable || error instanceof CommitUnknown) this.#giveBack(inputs, error)
@@ -263,64 +257,6 @@ export class Runtime {
     })
   }
 
-  /** Runs the batch whole; where that can't be committed, in its smallest parts. @returns whether nothing was to do. */
-  async #commitBatch(batch: Batch): Promise<boolean> {
-    try {
-      return await this.#untilCommitted(batch, true)
-    } catch (error) {
-      if (error instanceof StoreUnavailable || error instanceof CommitUnknown) throw error
-      await this.#takeApart(batch.inputs)
-      return false
-    }
-  }
-
-  /** A conflict is no fault: memory is read again and the whole batch runs again. */
-  async #untilCommitted(first: Batch, cascades: boolean): Promise<boolean> {
-    let batch = first
-    let locks: readonly Locks[] = []
-    for (let conflicts = 0; ; conflicts += 1) {
-      const tried = await this.#tryBatch(batch, { locks, cascades })
-      if (tried.conflict === undefined) return tried.round.isEmpty
-      if (conflicts >= MAX_CONFLICTS) throw tried.conflict
-      // The next try waits for its rows in order instead of racing for them again.
-      locks = tried.round.locks()
-      batch = cascades ? await this.#afresh(batch.inputs) : { ...batch, inputs: (await this.#afresh(batch.inputs)).inputs }
-    }
-  }
-
-  /** Somebody in the batch has a value that the store refuses: each part alone, so that it costs only itself. */
-  async #takeApart(inputs: readonly Input[]): Promise<void> {
-    for (const input of inputs) {
-      await this.#alone({ inputs: [input], backlog: [], timers: [] }, (error) => {
-        if (input.kind === 'command') input.reject(error)
-        else if (input.kind === 'answer') this.executor.retryAnswer(input, error)
-      })
-    }
-    await this.#recall()
-    for (const delivery of await this.#backlog(this.options.clock.now())) {
-      const records = delivery.records.slice(0, 1)
-      const [record] = records
-      if (record === undefined) continue
-      await this.#alone({ inputs: [], backlog: [{ ...delivery, records }], timers: [] }, (error) => {
-        this.#standStill({ cursor: delivery.cursor, record, error })
-      })
-    }
-    for (const timer of await this.#dueTimers(this.options.clock.now())) {
-      await this.#alone({ inputs: [], backlog: [], timers: [timer] }, (error) => {
-        this.options.observer.fault({ group: timer.service, position: `${timer.name} ${timer.key}`, type: 'timer' }, error)
-      })
-    }
-  }
-
-  async #alone(batch: Batch, failed: (error: unknown) => void): Promise<void> {
-    try {
-      await this.#untilCommitted(batch, false)
-    } catch (error) {
-      if (error instanceof StoreUnavailable || error instanceof CommitUnknown) throw error
-      failed(error)
-    }
-  }
-
   /** What is left of a batch after somebody else wrote: memory is read again, answers that were taken are dropped. */
   async #afresh(inputs: readonly Input[]): Promise<Batch> {
     await this.#recall()
@@ -338,45 +274,6 @@ export class Runtime {
     return { inputs: left, backlog: await this.#backlog(now), timers: await this.#dueTimers(now) }
   }
 
-  async #tryBatch(
-    { inputs, backlog, timers }: Batch,
-    { locks, cascades }: { readonly locks: readonly Locks[]; readonly cascades: boolean },
-  ): Promise<{ readonly round: Round; readonly conflict: Conflict | undefined }> {
-    const { store, observer, clock } = this.options
-    const startedAt = clock.now()
-    const transaction = await store.begin(locks)
-    const round = new Round(this.#roundContext(startedAt, cascades), transaction)
-    try {
-      await round.run(inputs, backlog, timers)
-      if (!round.isEmpty) round.applied(await transaction.commit(round.plan()))
-    } catch (error) {
-      if (!(error instanceof Conflict)) throw error
-      observer.conflicted(error.message)
-      return { round, conflict: error }
-    } finally {
-      await transaction.release()
-    }
-    this.#finish(round)
-    observer.committed(round, clock.now() - startedAt)
-    return { round, conflict: undefined }
-  }
-
-  #roundContext(now: number, cascades: boolean): RoundContext {
-    const { registry, strict = false, liveTable } = this.options
-    this.#nextTransaction = Math.max(this.#nextTransaction + 1, now * 1000)
-    return {
-      registry,
-      channels: this.channels,
-      now,
-      transaction: this.#nextTransaction,
-      newId: this.newId,
-      strict,
-      isOurs: (channel) => this.#isOurs(channel),
-      cascades,
-      liveTable,
-    }
-  }
-
   #isOurs({ partitions, partition }: Channel): boolean {
     return this.options.works && this.options.membership.holds(partitions, partition)
   }
@@ -392,24 +289,20 @@ export class Runtime {
     for (const [input, row] of round.attempted) input.taken(row)
     for (const { input, error } of round.failedInputs) this.executor.retryAnswer(input, error)
     const { works, membership } = this.options
-    if (works) this.executor.add(round.outbox.effects.filter(({ partition }) => membership.holds(this.#width, partition)))
-    for (const { due } of round.outbox.timers) this.#nextTimer = Math.min(this.#nextTimer, due)
+    if (works) this.executor.add(round.outbox.effects.filter(({ partition }) => this.#holds(partition)))
+    for (const { due } of round.outbox.timers) this.#timers.expect(due)
     for (const fault of round.faults) this.#standStill(fault)
-    for (const { timer, error } of round.failedTimers) {
-      this.options.observer.fault({ group: timer.service, position: `${timer.name} ${timer.key}`, type: 'timer' }, error)
-    }
-    for (const correlation of round.outbox.trail.keys()) {
-      for (const listener of [...(this.#listeners.get(correlation) ?? [])]) listener()
-    }
+    for (const failed of round.failedTimers) this.#report(failed)
+    this.#listeners.tell(round.outbox.trail.keys())
     const sources = new Set([...round.outbox.fresh.keys()].map(({ source }) => source))
     if (sources.size === 0) return
     membership.announce([...sources])
     this.options.grown([...sources])
   }
 
-  /** The number of partitions by which effects and timers are shared out: that of the commands topics. */
-  get #width(): number {
-    return this.channels.all[0]?.partitions ?? 1
+  /** Effects and timers are shared out by the partitions of the commands topics. */
+  #holds(partition: number): boolean {
+    return this.options.membership.holds(this.channels.all[0]?.partitions ?? 1, partition)
   }
 
   /** The copy that the command was refused by may lag: it is tried again until it has caught up or patience is over. */
@@ -420,30 +313,33 @@ export class Runtime {
     })
   }
 
+  /** A part of a batch that fails also alone: everything else went on. */
+  #afterFault(failure: PartFailure): void {
+    if ('cursor' in failure) this.#standStill(failure)
+    else if ('timer' in failure) this.#report(failure)
+    else if (failure.input.kind === 'command') failure.input.reject(failure.error)
+    else if (failure.input.kind === 'answer') this.executor.retryAnswer(failure.input, failure.error)
+  }
+
   #standStill({ cursor, record, error }: Fault): void {
     const { clock, observer } = this.options
     cursor.tries += 1
     cursor.retryAt = clock.now() + Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** cursor.tries)
     cursor.stopped = `${record.type} at ${record.sequence} failed ${cursor.tries} times`
-    observer.fault({ group: cursor.group.name, position: `${record.topic}/${record.partition}/${record.sequence}`, type: record.type }, error)
+    const position = `${record.topic}/${record.partition}/${record.sequence}`
+    observer.fault({ group: cursor.group.name, position, type: record.type }, error)
     if (cursor.tries >= QUICK_TRIES) observer.alarm(cursor, cursor.stopped)
   }
 
+  #report({ timer: { service, name, key }, error }: FailedTimer): void {
+    this.options.observer.fault({ group: service, position: `${name} ${key}`, type: 'timer' }, error)
+  }
+
   async #dueTimers(now: number): Promise<TimerRow[]> {
-    const { works, hosted, store, membership } = this.options
-    if (!works || now < this.#nextTimer) return []
-    const due: TimerRow[] = []
-    let next = Number.POSITIVE_INFINITY
-    for (const service of hosted) {
-      due.push(...(await readDueTimers(store, service, now)))
-      next = Math.min(next, (await readNextDue(store, service)) ?? next)
-    }
-    const ours = due.filter(({ partition }) => membership.holds(this.#width, partition))
-    // What this process does not hold must not wake it again and again.
-    this.#nextTimer = ours.length > 0 ? now : Math.max(next, now + TIMER_RECHECK_MS)
+    const due = await this.#timers.due(now)
     // A head taken after the due time: what lies below it must be read before a timer may fire.
-    if (ours.length > 0) await this.#readHeads()
-    return ours
+    if (due.length > 0) await this.#readHeads()
+    return due
   }
 
   /** Another runtime's log grew. */
@@ -459,16 +355,19 @@ export class Runtime {
 
   /** Reads afresh what is kept in memory. */
   async #recall(): Promise<void> {
-    const { store, hosted, works, membership } = this.options
+    const { store, hosted, works } = this.options
     this.#staleMemory = false
     await this.#readHeads()
-    this.#nextTimer = 0
+    this.#timers.look()
     if (!works) return
     for (const service of hosted) await readCursors(store, service, this.channels)
-    this.executor.keepOnly(({ partition }) => membership.holds(this.#width, partition))
+    this.executor.keepOnly(({ partition }) => this.#holds(partition))
     for (const service of hosted) {
       const rows = await readOpenEffects(store, service)
-      this.executor.add(rows.filter(({ partition }) => membership.holds(this.#width, partition)), { recovered: true })
+      this.executor.add(
+        rows.filter(({ partition }) => this.#holds(partition)),
+        { recovered: true },
+      )
     }
   }
 

@@ -17,7 +17,11 @@ interface Trail {
 
 /** @param services those whose logs lie in this store. */
 export async function readStory(
-  { store, registry, services }: { readonly store: Store; readonly registry: Registry; readonly services: readonly string[] },
+  {
+    store,
+    registry,
+    services,
+  }: { readonly store: Store; readonly registry: Registry; readonly services: readonly string[] },
   correlation: string,
 ): Promise<StoryEntry[]> {
   const trail = await store.query<Trail>(
@@ -47,7 +51,9 @@ function told(record: LogRecord, registry: Registry): StoryEntry {
 
 /** By time, and within one batch each entry after its cause: the order in which the cascade ran. */
 function inOrder(entries: readonly StoryEntry[]): StoryEntry[] {
-  const byTime = entries.toSorted((one, other) => one.at - other.at || Number(one.position !== undefined) - Number(other.position !== undefined))
+  const byTime = entries.toSorted(
+    (one, other) => one.at - other.at || Number(one.position !== undefined) - Number(other.position !== undefined),
+  )
   const positions = new Set(byTime.map(({ position }) => position))
   const placed = new Set<string | undefined>()
   const ordered: StoryEntry[] = []

@@ -51,7 +51,8 @@ export class WorkingSet implements Held {
   want(service: string, refs: readonly AnyRef[]): void {
     for (const { kind, key } of refs) {
       const shelf = this.#shelf(kind)
-      if (shelf.service !== service) throw new Error(`${service} names ${kind.name} of ${shelf.service}: only its own kinds.`)
+      if (shelf.service !== service)
+        throw new Error(`${service} names ${kind.name} of ${shelf.service}: only its own kinds.`)
       if (shelf.documents.has(key)) continue
       const keys = this.#wanted.get(shelf)
       if (keys === undefined) this.#wanted.set(shelf, new Set([key]))
@@ -66,8 +67,12 @@ export class WorkingSet implements Held {
     this.#wanted = new Map()
     await Promise.all(
       [...wanted].map(async ([shelf, keys]) => {
-        const rows = await transaction.load(shelf.table, [...keys].toSorted().map((key) => [key]))
-        for (const [key, version, text] of rows) this.#place(shelf, String(key), Number(version), JSON.parse(String(text)))
+        const rows = await transaction.load(
+          shelf.table,
+          [...keys].toSorted().map((key) => [key]),
+        )
+        for (const [key, version, text] of rows)
+          this.#place(shelf, String(key), Number(version), JSON.parse(String(text)))
         for (const key of keys) if (!shelf.documents.has(key)) this.#place(shelf, key, 0, shelf.kind.initial())
       }),
     )
@@ -97,12 +102,12 @@ export class WorkingSet implements Held {
   }
 
   get<State>(ref: Ref<State>): State {
-    const document = this.#document(ref as AnyRef)
+    const document = this.#document(ref)
     return (document.mark === this.#mark ? document.pending : document.state) as State
   }
 
   put<State>(ref: Ref<State>, state: State): void {
-    const document = this.#document(ref as AnyRef)
+    const document = this.#document(ref)
     if (document.mark !== this.#mark) {
       document.mark = this.#mark
       this.#touched.push(document)

@@ -17,6 +17,7 @@ import type {
   Write,
 } from '../ports.ts'
 import { BadData, CommitUnknown, Conflict, SchemaTooNew, StoreUnavailable } from '../ports.ts'
+import type { SqliteMode } from './sqlite-statements.ts'
 import { CHUNK_SIZES, createTable, loadStatement, sqliteName, writeStatement } from './sqlite-statements.ts'
 
 export interface SqliteOptions {
@@ -167,12 +168,13 @@ class SqliteStore implements Store {
   }
 
   #write({ table, mode, rows }: Write): void {
+    const kind = mode === 'versioned' && rows.every((row) => row[versionAt(table)] === 1) ? 'create' : mode
     let changed = 0
     let from = 0
     for (const size of CHUNK_SIZES) {
       while (rows.length - from >= size) {
         const values = rows.slice(from, from + size).flat()
-        changed += Number(this.#statement(writeStatementCached(table, mode, size)).run(...values).changes)
+        changed += Number(this.#statement(writeStatementCached(table, kind, size)).run(...values).changes)
         from += size
       }
     }
@@ -190,7 +192,7 @@ class SqliteStore implements Store {
       `UPDATE ${heads} SET next = next + ?, appended_at = max(appended_at, ?) WHERE topic = ? AND partition = ?
        AND generation = ? AND incarnation = ? RETURNING next, appended_at`,
     ).get(count, now, topic, partition, generation, incarnation) as unknown as [number, number] | undefined
-    if (moved === undefined) throw new Conflict(`the head of ${source}/${topic}/${partition} is of another generation`)
+    if (moved === undefined) throw this.#headError(append)
     const [next, appendedAt] = moved
     const first = next - count
     if (expected !== undefined && expected !== first)
@@ -210,7 +212,18 @@ class SqliteStore implements Store {
     return first
   }
 
+  /** Heads are made by declaration alone, so a missing one is a mistake that running again does not mend. */
+  #headError({ source, topic, partition }: Append): Error {
+    const sql = `SELECT 1 FROM ${sqliteName(source, 'heads')} WHERE topic = ? AND partition = ?`
+    const known = this.#all(sql, [topic, partition]).length > 0
+    const head = `${source}/${topic}/${partition}`
+    if (known) return new Conflict(`the head of ${head} is of another generation or incarnation`)
+    return new Error(`The topic or partition ${head} was never declared in this database.`)
+  }
+
   #position(topic: string, partition: number, sequence: number): number {
+    // Another handle on the file may have declared it since.
+    if (!this.#topicNumbers.has(topic)) this.#readTopicNumbers()
     const number = this.#topicNumbers.get(topic)
     if (number === undefined) throw new Error(`The topic ${topic} was never declared in this database.`)
     return (number * PARTITIONS_A_TOPIC + partition) * RECORDS_A_PARTITION + sequence
@@ -285,7 +298,11 @@ class SqliteStore implements Store {
 
 const statementTexts = new WeakMap<Table, Map<string, string>>()
 
-function writeStatementCached(table: Table, mode: Write['mode'], size: number): string {
+function versionAt({ columns }: Table): number {
+  return columns.findIndex(({ name }) => name === 'version')
+}
+
+function writeStatementCached(table: Table, mode: SqliteMode, size: number): string {
   let texts = statementTexts.get(table)
   if (texts === undefined) statementTexts.set(table, (texts = new Map<string, string>()))
   const name = `${mode} ${size}`
