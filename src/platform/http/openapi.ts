@@ -104,12 +104,10 @@ function parametersOf({ method, rules }: Route, schemas: Schemas): readonly Json
   const listed = (place: 'path' | 'query', schema: Route['rules']['params']): Json[] => {
     const { properties = {}, required = [] } = schema === undefined ? {} : schemas.of(schema, 'input')
     return Object.entries(properties as Json).map(([name, each]) => ({
-      ...{
-        name,
-        in: place,
-        required: place === 'path' || (required as readonly string[]).includes(name),
-        schema: each,
-      },
+      name,
+      in: place,
+      required: place === 'path' || (required as readonly string[]).includes(name),
+      schema: each,
       ...describedBy(each),
     }))
   }

@@ -42,8 +42,9 @@ export function requestIdOf(header: HeaderValue): string | undefined {
  */
 export function traceparentOf(header: HeaderValue, newId: () => string): string {
   if (typeof header === 'string' && isTraceparent(header)) return header
-  const trace = newId().replaceAll('-', '')
-  return `00-${trace}-${trace.slice(16)}-01`
+  const [time = '', milliseconds, version, variant, random] = newId().split('-')
+  const span = `${variant}${random}`
+  return `00-${time}${milliseconds}${version}${span}-${span}-01`
 }
 
 function isTraceparent(header: string): boolean {

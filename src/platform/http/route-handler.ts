@@ -34,7 +34,11 @@ export function createRouteHandler(parts: RouteParts): Handle {
     const submissions = submissionsOf(raw, caller)
     const answer = await route.rules.handle(
       requestOf(route, raw, {
-        ...{ read, caller, submissions, newId, now: application.now() },
+        read,
+        caller,
+        submissions,
+        newId,
+        now: application.now(),
         waitAtMost: (limitMs, settled) => waits.until(limitMs, submissions.correlation, settled),
         waitUntil(settled) {
           if (waitSeconds === undefined) return Promise.resolve()

@@ -84,7 +84,7 @@ export async function createServer(parts: ServerParts): Promise<Server> {
   if (settings.servesApi !== false) serveServices({ ...parts, server, codes, callerOf, waits })
   await server.ready()
   return {
-    inject: server.inject.bind(server) as FastifyInstance['inject'],
+    inject: server.inject.bind(server),
     listen: () => listenOn(server, settings),
     async close() {
       isClosing = true

@@ -50,7 +50,12 @@ export function createSubmissions({ application, service, route }: SubmissionRul
         count += 1
         correlation = correlationOf(commands, command)
         const answer = await application.submit({
-          ...{ service: service.name, command, reply, bodyHash, ...caller },
+          service: service.name,
+          command,
+          reply,
+          principal: caller.principal,
+          role: caller.role,
+          bodyHash,
           scope: scope === undefined ? undefined : `${scope}#${count}`,
           traceparent: traceparentOf(headers['traceparent'], () => application.newId()),
         })

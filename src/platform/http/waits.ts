@@ -15,11 +15,11 @@ export interface Waits {
 }
 
 export function createWaits(application: Pick<Application, 'now' | 'changed'>): Waits {
-  let ended = false
+  const state = { isEnded: false }
   return {
     async until(limitMs, correlation, settled) {
       const deadline = application.now() + limitMs
-      for (let left = limitMs; left > 0 && !ended; left = deadline - application.now()) {
+      for (let left = limitMs; left > 0 && !state.isEnded; left = deadline - application.now()) {
         // Asked for before looking: a change between the look and the asking would be missed.
         const change = application.changed(correlation(), Math.min(left, LOOK_AGAIN_MS))
         change.catch(ignored)
@@ -28,7 +28,7 @@ export function createWaits(application: Pick<Application, 'now' | 'changed'>): 
       }
     },
     end() {
-      ended = true
+      state.isEnded = true
     },
   }
 }

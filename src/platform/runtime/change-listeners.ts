@@ -28,7 +28,7 @@ export class ChangeListeners {
   tell(correlations: Iterable<string>): void {
     if (this.#waiting.size === 0) return
     for (const correlation of correlations) {
-      for (const listener of [...(this.#waiting.get(correlation) ?? [])]) listener()
+      for (const listener of this.#waiting.get(correlation) ?? []) listener()
     }
   }
 }

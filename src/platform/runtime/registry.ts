@@ -245,9 +245,9 @@ function lockOrderOf(
     rank(own.cursors, 0)
     rank(own.idempotency, 1)
     rank(own.streams, 2)
-    for (const saga of service.sagas) rank(stateTable(service.name, sagaKind(saga) as StateKind<unknown>), 3)
+    for (const saga of service.sagas) rank(stateTable(service.name, sagaKind(saga)), 3)
     for (const kind of [...service.aggregates.map((aggregate) => aggregate.kind), ...service.entities]) {
-      rank(stateTable(service.name, kind as StateKind<unknown>), 4)
+      rank(stateTable(service.name, kind), 4)
     }
     rank(own.timers, 5)
     rank(own.effects, 6)

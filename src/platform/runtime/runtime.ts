@@ -173,7 +173,12 @@ export class Runtime {
   }
 
   isQuiet(): boolean {
-    return !this.#isRunning && !this.#isScheduled && this.#waiting.length === 0 && this.executor.open === 0
+    return this.isIdle() && this.executor.open === 0
+  }
+
+  /** Nothing waits to be handled; calls to the outside may be under way or wait for their time. */
+  isIdle(): boolean {
+    return !this.#isRunning && !this.#isScheduled && this.#waiting.length === 0
   }
 
   #enqueue(input: Input): void {

@@ -179,8 +179,8 @@ function stateText(kind: StateKind<unknown>, state: unknown): string {
 }
 
 /** Rows in binary order of their key columns: JavaScript's string order is that of UTF-16, equal for the keys in use. */
-export function sorted(rows: Row[], width = 1): Row[] {
-  return rows.sort((one, other) => {
+export function sorted(rows: readonly Row[], width = 1): Row[] {
+  return rows.toSorted((one, other) => {
     for (let column = 0; column < width; column += 1) {
       const order = compareCells(one[column] ?? null, other[column] ?? null)
       if (order !== 0) return order

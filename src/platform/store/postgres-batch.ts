@@ -5,8 +5,11 @@ import type { Answer, Connection, Statement } from './postgres-connection.ts'
 import { asStoreError, commitError, mapped } from './postgres-errors.ts'
 import { appendStatement, loadStatement, lockStatement, writeStatement } from './postgres-statements.ts'
 
-/** Sessions are read-only outside of it, so nothing is ever written without its transaction. */
-const BEGIN: Statement = { text: 'BEGIN READ WRITE' }
+/**
+ * Sessions are read-only outside of it, so nothing is ever written without its transaction. At a stricter level than
+ * READ COMMITTED each update of a head that another moved would fail.
+ */
+const BEGIN: Statement = { text: 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE' }
 const COMMIT: Statement = { text: 'COMMIT' }
 
 /** A batch that holds rows from its begin on; a process that stops in it loses the session, and so the rows. */

@@ -18,8 +18,6 @@ export const TRANSACTION_LIMIT_MS = 2000
 const LOCK_LIMIT_MS = 1000
 /** The server looks this often whether the client of a running statement is still there. */
 const CLIENT_CHECK_MS = 1000
-/** Longer than any statement may run: past it the network has swallowed the answer. */
-const ANSWER_LIMIT_MS = 10_000
 const KEEPALIVE_IDLE_MS = 5000
 const CONNECT_TRY_LIMIT_MS = 3000
 const FIRST_RETRY_MS = 25
@@ -86,12 +84,12 @@ function preparedName(text: string): string | undefined {
 /** One session. Whatever is sent in one turn of the event loop leaves together and is answered in order. */
 export class Connection {
   readonly #client: pg.PoolClient
-  readonly #onSent: (count: number) => void
+  readonly #plan: ConnectionPlan
   #broken: Error | undefined
 
-  constructor(client: pg.PoolClient, onSent: (count: number) => void) {
+  constructor(client: pg.PoolClient, plan: ConnectionPlan) {
     this.#client = client
-    this.#onSent = onSent
+    this.#plan = plan
     client.on('error', this.#breaks)
     client.on('end', this.#ends)
   }
@@ -121,9 +119,10 @@ export class Connection {
 
   /** Sends all in one piece and waits for every answer. An error inside a transaction fails all that follows it. */
   async burst(statements: readonly Statement[]): Promise<PromiseSettledResult<Answer>[]> {
-    this.#onSent(statements.length)
+    const { onSent, clock, answerWithinMs } = this.#plan
+    onSent(statements.length)
     const { stream } = (this.#client as unknown as { readonly connection: pg.Connection }).connection
-    const limit = setTimeout(() => stream.destroy(new Error('no answer in time')), ANSWER_LIMIT_MS)
+    const cancelLimit = clock.after(answerWithinMs, () => stream.destroy(new Error('no answer in time')))
     stream.cork()
     const answers = statements.map(({ text, values = [] }) => {
       const name = preparedName(text)
@@ -137,7 +136,7 @@ export class Connection {
     })
     stream.uncork()
     const outcomes = await Promise.allSettled(answers)
-    clearTimeout(limit)
+    cancelLimit()
     const last = outcomes.find((outcome) => outcome.status === 'rejected' && endsTheSession(outcome.reason))
     if (last?.status === 'rejected') this.#broken ??= last.reason as Error
     return outcomes
@@ -158,8 +157,13 @@ export interface ConnectionPlan {
   readonly settings: Readonly<Record<string, string>>
   /** How long a call waits for a database that can't be reached. */
   readonly connectWithinMs: number
+  /** Longer than any statement may run: past it the network has swallowed the answer, and the session is given up. */
+  readonly answerWithinMs: number
   readonly onSent: (count: number) => void
 }
+
+/** How long the server may take to answer. */
+export const ANSWER_WITHIN_MS = 10_000
 
 /** Opens sessions when they are needed and replaces those that broke. */
 export class Connections {
@@ -188,11 +192,11 @@ export class Connections {
 
   /** @throws {StoreUnavailable} when there is none in time. */
   async acquire(): Promise<Connection> {
-    const { clock, url, connectWithinMs, onSent } = this.#plan
+    const { clock, url, connectWithinMs } = this.#plan
     const end = clock.now() + connectWithinMs
     for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_RETRY_MS)) {
       try {
-        return new Connection(await this.#session(), onSent)
+        return new Connection(await this.#session(), this.#plan)
       } catch (error) {
         if (isHopeless(error) || clock.now() + waitMs > end) throw unreachable(url, error as Error)
       }
@@ -247,15 +251,15 @@ function unreachable(url: string, error: Error): StoreUnavailable {
   )
 }
 
-/** Host, port and database for a sentence; never the password. */
-export function placeOf(url: string): string {
-  try {
-    const { hostname, port, pathname } = new URL(url)
-    return `${decodeURIComponent(hostname) || 'localhost'}:${port || '5432'}${pathname}`
-  } catch {
-    // The error of the parser holds the whole address, so it goes no further.
-    throw new StoreUnavailable(
-      'The address of PostgreSQL is not one: write postgres://user:password@host:port/database.',
-    )
+/**
+ * Host, port and database for a sentence; never the password.
+ *
+ * @throws {StoreUnavailable} when the address has another form; its own error would hold the whole address.
+ */
+function placeOf(url: string): string {
+  if (!URL.canParse(url) || !/^postgres(?:ql)?:\/\//.test(url)) {
+    throw new StoreUnavailable('The address of PostgreSQL is none: write postgres://user:password@host:port/database.')
   }
+  const { hostname, port, pathname } = new URL(url)
+  return `${decodeURIComponent(hostname) || 'localhost'}:${port || '5432'}${pathname}`
 }

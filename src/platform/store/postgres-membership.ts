@@ -83,7 +83,17 @@ class PostgresMembership implements Membership {
     this.#clock = clock
     this.#random = options.random ?? systemRandom
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now())
-    this.#connections = new Connections({ url, clock, limit: 1, settings: {}, connectWithinMs: 0, onSent })
+    // An answer that takes longer than half a lease comes too late to be of use.
+    const answerWithinMs = this.#leaseMs / 2
+    this.#connections = new Connections({
+      url,
+      clock,
+      limit: 1,
+      settings: {},
+      connectWithinMs: 0,
+      answerWithinMs,
+      onSent,
+    })
   }
 
   onChange(listener: () => void): void {

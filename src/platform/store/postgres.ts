@@ -13,7 +13,7 @@ import type {
 } from '../ports.ts'
 import { systemClock } from '../system.ts'
 import { commit, load, LockedTransaction } from './postgres-batch.ts'
-import { Connections, keyedSettings, readOnlySettings } from './postgres-connection.ts'
+import { ANSWER_WITHIN_MS, Connections, keyedSettings, readOnlySettings } from './postgres-connection.ts'
 import type { Answer, Connection, Statement } from './postgres-connection.ts'
 import { mapped } from './postgres-errors.ts'
 import { migrate, renewIncarnations } from './postgres-schema.ts'
@@ -28,6 +28,8 @@ export interface PostgresOptions {
   readonly readers?: number
   /** How long a call waits for a database that can't be reached. */
   readonly connectWithinMs?: number
+  /** How long a statement's answer may take before the session is given up. */
+  readonly answerWithinMs?: number
   /** The database is another one or went back in time, and this log goes on under a new incarnation: raise an alarm. */
   readonly onIncarnation?: (change: IncarnationChange) => void
 }
@@ -35,7 +37,7 @@ export interface PostgresOptions {
 const READERS = 4
 /** The writer, and batches that hold locks. */
 const WRITERS = 4
-const CONNECT_WITHIN_MS = 5000
+const CONNECT_WITHIN_MS = 2000
 
 /** @throws {StoreUnavailable} when the database can't be reached. */
 export async function openPostgres(options: PostgresOptions): Promise<Store> {
@@ -61,10 +63,11 @@ class PostgresStore implements Store {
 
   constructor(options: PostgresOptions) {
     this.#options = options
-    const { url, clock = systemClock, readers = READERS, connectWithinMs = CONNECT_WITHIN_MS } = options
+    const { url, clock = systemClock, readers = READERS } = options
+    const { connectWithinMs = CONNECT_WITHIN_MS, answerWithinMs = ANSWER_WITHIN_MS } = options
     this.#clock = clock
     const onSent = (count: number): void => void (this.#statements += count)
-    const shared = { url, clock, connectWithinMs, onSent }
+    const shared = { url, clock, connectWithinMs, answerWithinMs, onSent }
     this.#writers = new Connections({ ...shared, limit: WRITERS, settings: { ...keyedSettings, ...readOnlySettings } })
     this.#readers = new Connections({ ...shared, limit: readers, settings: readOnlySettings })
   }

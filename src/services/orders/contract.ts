@@ -21,8 +21,21 @@ const orderItem = z.object({ sku, productId: id, name: z.string(), quantity, pri
 export type OrderItem = z.output<typeof orderItem>
 
 const order = { orderId: id }
-/** What readers of an order's end need, so that they need nothing else. */
-const summary = { ...order, clientId: id, total: amount, currency, orderedAt: z.int() }
+/** When it happened by the orders' own clock, in milliseconds since the epoch; the record's append time comes later. */
+const at = z.int()
+/** What readers of a turn in an order's life need, so that they need no state of their own. */
+const summary = {
+  ...order,
+  clientId: id,
+  clientName: personal(z.string()),
+  total: amount,
+  currency,
+  /** Lines and pieces. */
+  lines: z.int(),
+  units: z.int(),
+  orderedAt: z.int(),
+  at,
+}
 
 export const PlaceOrder = ordersContract.command('PlaceOrder', {
   key: 'orderId',
@@ -46,19 +59,39 @@ export const PlaceOrder = ordersContract.command('PlaceOrder', {
 })
 export const MarkOrderPaid = ordersContract.command('MarkOrderPaid', { key: 'orderId', body: order })
 export const ConfirmOrder = ordersContract.command('ConfirmOrder', { key: 'orderId', body: order })
-export const CancelOrder = ordersContract.command('CancelOrder', { key: 'orderId', body: { ...order, reason: z.string() } })
+export const CancelOrder = ordersContract.command('CancelOrder', {
+  key: 'orderId',
+  body: { ...order, reason: z.string() },
+})
 export const RequestCancellation = ordersContract.command('RequestCancellation', {
   key: 'orderId',
   body: { ...order, reason: z.enum(['CLIENT', 'OPERATOR']) },
 })
+/** The saga's: undos of these steps were not answered, so a person has to look. */
+export const FlagOrder = ordersContract.command('FlagOrder', {
+  key: 'orderId',
+  body: { ...order, steps: z.array(z.string()) },
+})
 export const ReceiveManualPayment = ordersContract.command('ReceiveManualPayment', { key: 'orderId', body: order })
-export const GiveUpOrder = ordersContract.command('GiveUpOrder', { key: 'orderId', body: { ...order, reason: z.string() } })
+export const GiveUpOrder = ordersContract.command('GiveUpOrder', {
+  key: 'orderId',
+  body: { ...order, reason: z.string() },
+})
 const returnLines = z.array(z.object({ sku, quantity })).min(1).max(500)
 export const RequestReturn = ordersContract.command('RequestReturn', {
   key: 'orderId',
-  body: { ...order, returnId: id, items: returnLines, reason: z.string().optional(), reference: z.string().optional() },
+  body: {
+    ...order,
+    returnId: id,
+    items: returnLines,
+    reason: z.string().optional(),
+    reference: z.string().optional(),
+  },
 })
-export const CompleteReturn = ordersContract.command('CompleteReturn', { key: 'orderId', body: { ...order, returnId: id } })
+export const CompleteReturn = ordersContract.command('CompleteReturn', {
+  key: 'orderId',
+  body: { ...order, returnId: id },
+})
 export const RejectReturn = ordersContract.command('RejectReturn', {
   key: 'orderId',
   body: { ...order, returnId: id, reason: z.string() },
@@ -67,38 +100,66 @@ export const RejectReturn = ordersContract.command('RejectReturn', {
 export const OrderPlaced = ordersContract.event('OrderPlaced', {
   key: 'orderId',
   body: {
-    ...summary,
+    ...order,
+    clientId: id,
     clientName: personal(z.string()),
     items: z.array(orderItem),
     subtotal: amount,
     tax: amount,
     shipping: amount,
+    total: amount,
+    currency,
     payments: z.array(paymentPart),
     priced: z.enum(['catalog', 'quoted']),
+    /** Empty where the caller gave none. */
     reference: z.string(),
     source: z.string(),
     shippingAddress: personal(postalAddress).optional(),
+    orderedAt: z.int(),
     placedAt: z.int(),
   },
 })
 export const OrderPaid = ordersContract.event('OrderPaid', { key: 'orderId', body: summary })
 export const CancellationRequested = ordersContract.event('CancellationRequested', {
   key: 'orderId',
-  body: { ...order, reason: z.string() },
+  body: { ...order, reason: z.string(), at },
 })
-export const ManualPaymentReceived = ordersContract.event('ManualPaymentReceived', { key: 'orderId', body: order })
+export const ManualPaymentReceived = ordersContract.event('ManualPaymentReceived', {
+  key: 'orderId',
+  body: { ...order, at },
+})
+export const OrderFlagged = ordersContract.event('OrderFlagged', {
+  key: 'orderId',
+  body: { ...order, steps: z.array(z.string()), at },
+})
 export const OrderConfirmed = ordersContract.event('OrderConfirmed', { key: 'orderId', body: summary })
 export const OrderCancelled = ordersContract.event('OrderCancelled', {
   key: 'orderId',
   body: { ...summary, reason: z.string() },
 })
-export const OrderFailed = ordersContract.event('OrderFailed', { key: 'orderId', body: { ...summary, reason: z.string() } })
-const returned = { ...order, clientId: id, returnId: id, amount, currency }
+export const OrderFailed = ordersContract.event('OrderFailed', {
+  key: 'orderId',
+  body: { ...summary, reason: z.string() },
+})
+const returned = { ...order, clientId: id, returnId: id, amount, currency, orderedAt: z.int(), at }
+/** Two items may name one SKU where it was bought at two prices; `amount` is their value and its share of the tax. */
+const returnedItem = z.object({ sku, quantity, price: amount })
+export type ReturnedItem = z.output<typeof returnedItem>
 export const ReturnRequested = ordersContract.event('ReturnRequested', {
   key: 'orderId',
-  body: { ...returned, items: z.array(z.object({ sku, quantity, price: amount })), reference: z.string() },
+  body: {
+    ...returned,
+    items: z.array(returnedItem),
+    tax: amount,
+    reason: z.string(),
+    /** Empty where the caller gave none. */
+    reference: z.string(),
+  },
 })
-export const ReturnCompleted = ordersContract.event('ReturnCompleted', { key: 'orderId', body: { ...returned, units: z.int() } })
+export const ReturnCompleted = ordersContract.event('ReturnCompleted', {
+  key: 'orderId',
+  body: { ...returned, units: z.int() },
+})
 export const ReturnRejected = ordersContract.event('ReturnRejected', {
   key: 'orderId',
   body: { ...returned, reason: z.string() },
@@ -111,13 +172,32 @@ export const ordersCodes = {
   PRODUCT_UNKNOWN: { status: 422, title: 'No product has this SKU or id. Add the product first.', mayCatchUp: true },
   PRODUCT_INACTIVE: { status: 422, title: 'The product is not sold at present. Leave it out or activate it.' },
   PRICE_MISMATCH: { status: 422, title: "The price is not the catalog's. Leave it out or read the product again." },
-  AMOUNT_INVALID: { status: 422, title: 'The amount does not fit its currency. Write it as a decimal with its decimals.' },
+  AMOUNT_INVALID: {
+    status: 422,
+    title: 'The amount does not fit its currency. Write it as a decimal with its decimals.',
+  },
   CURRENCY_MIXED: { status: 422, title: 'All items, payments and totals of an order need one currency.' },
-  TOTAL_MISMATCH: { status: 422, title: 'Items, tax and shipping do not add up to the total. Leave it out or correct it.' },
+  TOTAL_MISMATCH: {
+    status: 422,
+    title: 'Items, tax and shipping do not add up to the total. Leave it out or correct it.',
+  },
   PAYMENTS_MISMATCH: { status: 422, title: 'The payments do not add up to the total. Correct their amounts.' },
   REFERENCE_TAKEN: { status: 409, title: 'An order with this reference exists already; it was not placed again.' },
   ORDER_TRANSITION: { status: 409, title: 'The order can not go from its status to that one. Read it again.' },
-  RETURN_NOT_POSSIBLE: { status: 409, title: 'Only a confirmed order can be returned. Wait until it is, or cancel it.' },
-  RETURN_TOO_MUCH: { status: 422, title: 'More would be returned than was bought. Read the order and its returns again.' },
+  GIVE_UP_TOO_EARLY: {
+    status: 409,
+    title: 'Only an order that needs a person can be given up. Cancel it instead: what was done is undone then.',
+  },
+  OPERATOR_ONLY: { status: 403, title: 'Only an operator may give an order up. Ask one, or cancel the order.' },
+  RETURN_NOT_POSSIBLE: {
+    status: 409,
+    title: 'Only a confirmed order can be returned. Wait until it is, or cancel it.',
+  },
+  RETURN_TOO_MUCH: {
+    status: 422,
+    title: 'More would be returned than was bought. Read the order and its returns again.',
+  },
+  RETURN_REFERENCE_TAKEN: { status: 409, title: 'The order has a return with this reference; it was not made again.' },
+  RETURN_LIMIT: { status: 409, title: 'The order has too many returns. Return more items at once.' },
   RETURN_NOT_FOUND: { status: 404, title: 'The order has no return with this id. Check it.' },
 } as const satisfies CodeTable

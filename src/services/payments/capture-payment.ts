@@ -21,7 +21,9 @@ export const capturePayment = on(CapturePayment, {
     const { orderId } = asked
     const before = held.get(payment.at(orderId))
     if (before.status !== 'none') return sayAgain(orderId, before)
-    return keepProgress(held, orderId, proceed(orderId, opened(before, asked)))
+    const after = opened(before, asked)
+    // Capturing something else than was asked for would be worse than no sale.
+    return keepProgress(held, orderId, isWhole(after) ? proceed(orderId, after) : refused(orderId, after))
   },
 })
 
@@ -37,10 +39,18 @@ export const takeManualPayment = on(ManualPaymentReceived, {
 })
 
 function opened(before: Payment, { amount, currency, reference, parts }: DataOf<typeof CapturePayment>): Payment {
-  const total = sumMinor(parts.map((part) => toMinor(part.amount, currency)))
-  if (total !== toMinor(amount, currency)) throw new Error('The parts of the payment do not add up to its amount.')
   const open = parts.map((part) => ({ ...part, status: 'open' as const, returned: '0' }))
   return { ...before, amount, currency, reference, parts: open }
+}
+
+function isWhole({ amount, currency, parts }: Payment): boolean {
+  return sumMinor(parts.map((part) => toMinor(part.amount, currency))) === toMinor(amount, currency)
+}
+
+function refused(orderId: string, payment: Payment): Progress {
+  const declineReason = 'PARTS_MISMATCH'
+  const says = [PaymentDeclined({ orderId, reason: declineReason })]
+  return { payment: { ...payment, status: 'declined', declineReason }, says }
 }
 
 /** What is still under way answers later, by itself. */

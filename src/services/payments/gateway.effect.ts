@@ -7,8 +7,8 @@ const MINUTE_MS = 60 * SECOND_MS
 const HOUR_MS = 60 * MINUTE_MS
 
 /**
- * Ten tries over seven and a half hours, within half of the key's life: a gateway that is down for a night is waited
- * for. The first wait is short, since a lost answer is the usual case and the gateway then knows it at once.
+ * Twelve tries over seven hours, within half of the key's life: a gateway that is down for a night is waited for. The
+ * first wait is short, since a lost answer is the usual case and the gateway then knows it at once.
  */
 const RETRY_DELAYS_MS = [
   100,
@@ -16,6 +16,8 @@ const RETRY_DELAYS_MS = [
   5 * SECOND_MS,
   30 * SECOND_MS,
   2 * MINUTE_MS,
+  3 * MINUTE_MS,
+  5 * MINUTE_MS,
   10 * MINUTE_MS,
   30 * MINUTE_MS,
   2 * HOUR_MS,

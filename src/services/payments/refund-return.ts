@@ -78,7 +78,9 @@ export function takeReturnAnswer(
 ): Said<typeof returnSays>[] {
   const before = held.get(returnRefundAt(request))
   const result = answer.outcome === 'answered' ? answer.result : undefined
-  const slices = before.slices.map((slice) =>
+  const isAwaited = before.slices.some(({ part, status }) => part === request.part && status === 'refunding')
+  if (!isAwaited) return []
+  const slices = before.slices.map((slice): Slice =>
     slice.part === request.part ? { ...slice, status: result?.outcome ?? 'unknown' } : slice,
   )
   const reason = result?.outcome === 'refused' ? result.reason : before.reason

@@ -1,0 +1,175 @@
+// The table of settings: each with its flag, its variables, its default and what it is for.
+import { LOG_FORMATS, LOG_LEVELS } from '../telemetry/logger.ts'
+import {
+  duration,
+  matching,
+  oneOf,
+  orNothing,
+  originList,
+  roleList,
+  serviceList,
+  share,
+  storeAddress,
+  whole,
+} from './parsers.ts'
+
+export interface Setting<Value> {
+  /** Undefined where a value on the command line would show a secret to everybody on the machine. */
+  readonly flag?: string
+  readonly environment: readonly [string, ...string[]]
+  readonly fallback: string
+  /** @throws {Unfit} what to write instead */
+  readonly parse: (text: string) => Value
+  readonly description: string
+  /** `hidden` is never shown; of an `address` the password is not. */
+  readonly secret?: 'hidden' | 'address'
+}
+
+const setting = <Value>(rules: Setting<Value>): Setting<Value> => rules
+
+export const settingsTable = {
+  host: setting({
+    flag: 'host',
+    environment: ['LONJA_HOST'],
+    fallback: '127.0.0.1',
+    parse: matching(/^[A-Za-z0-9.:_[\]-]+$/, 'write an address of this machine, such as 127.0.0.1 or 0.0.0.0'),
+    description: 'Address to listen on; beyond this machine only with API keys.',
+  }),
+  port: setting({
+    flag: 'port',
+    environment: ['LONJA_PORT', 'PORT'],
+    fallback: '8080',
+    parse: whole(0, 65_535),
+    description: 'Port to listen on; 0 takes any free one.',
+  }),
+  store: setting({
+    flag: 'store',
+    environment: ['LONJA_STORE_URL', 'STORE_URL'],
+    fallback: 'sqlite:var/lonja.sqlite',
+    parse: storeAddress,
+    description:
+      'Database: sqlite:PATH, sqlite::memory: or postgres://… ; STORE_URL_<SERVICE> gives a service its own.',
+    secret: 'address',
+  }),
+  services: setting({
+    flag: 'services',
+    environment: ['LONJA_SERVICES', 'MODULES_ENABLED'],
+    fallback: 'all',
+    parse: serviceList,
+    description: 'Services that this process runs, such as orders,inventory.',
+  }),
+  roles: setting({
+    flag: 'roles',
+    environment: ['LONJA_ROLES', 'APP_ROLE'],
+    fallback: 'api,worker',
+    parse: roleList,
+    description: 'What this process does: api answers HTTP, worker handles messages.',
+  }),
+  apiKeys: setting({
+    environment: ['LONJA_API_KEYS'],
+    fallback: '',
+    parse: (text) => text,
+    description: 'API keys, parted by commas: name role sha256-of-key.',
+    secret: 'hidden',
+  }),
+  apiKeysFile: setting({
+    flag: 'api-keys-file',
+    environment: ['LONJA_API_KEYS_FILE'],
+    fallback: '',
+    parse: orNothing((text) => text),
+    description: 'File with one API key a line: name role sha256-of-key.',
+  }),
+  corsOrigins: setting({
+    flag: 'cors-origins',
+    environment: ['LONJA_CORS_ORIGINS', 'CORS_ORIGINS'],
+    fallback: '',
+    parse: originList,
+    description:
+      'Pages that may call the API from a browser, such as https://shop.example, parted by commas; * for all.',
+  }),
+  logLevel: setting({
+    flag: 'log-level',
+    environment: ['LONJA_LOG_LEVEL', 'LOG_LEVEL'],
+    fallback: 'info',
+    parse: oneOf(LOG_LEVELS),
+    description: 'The least important lines that the log shows.',
+  }),
+  logFormat: setting({
+    flag: 'log-format',
+    environment: ['LONJA_LOG_FORMAT', 'LOG_FORMAT'],
+    fallback: 'auto',
+    parse: oneOf(LOG_FORMATS),
+    description: 'How the log looks: json for machines, pretty for people, auto by whether it is a terminal.',
+  }),
+  stopLimitMs: setting({
+    flag: 'stop-limit',
+    environment: ['LONJA_STOP_LIMIT'],
+    fallback: '10 s',
+    parse: duration,
+    description: 'How long requests and batches may still run when the process is told to stop.',
+  }),
+  smtpUrl: setting({
+    flag: 'smtp-url',
+    environment: ['LONJA_SMTP_URL', 'SMTP_URL'],
+    fallback: '',
+    parse: orNothing(matching(/^smtps?:\/\/\S+$/, 'write smtp://user:password@host:587')),
+    description: 'Mail server; without one the process keeps the last mails itself.',
+    secret: 'address',
+  }),
+  mailFrom: setting({
+    flag: 'mail-from',
+    environment: ['LONJA_MAIL_FROM', 'MAIL_FROM'],
+    fallback: 'Lonja <no-reply@lonja.invalid>',
+    parse: matching(/^[^@\n]+@[^@\s]+$/, 'write an address such as Shop <orders@shop.example>'),
+    description: 'Sender of mails.',
+  }),
+  mailFailureRate: setting({
+    flag: 'mail-failure-rate',
+    environment: ['LONJA_MAIL_FAILURE_RATE'],
+    fallback: '0',
+    parse: share,
+    description: 'Share of mails that the mail keeper in the process refuses, to see what happens then.',
+  }),
+  paymentDeclineOneIn: setting({
+    flag: 'payment-decline-one-in',
+    environment: ['LONJA_PAYMENT_DECLINE_ONE_IN'],
+    fallback: '0',
+    parse: whole(0, 1_000_000),
+    description: 'The payment simulator declines one payment in so many; 0 declines none.',
+  }),
+  paymentLoseAnswerOneIn: setting({
+    flag: 'payment-lose-answer-one-in',
+    environment: ['LONJA_PAYMENT_LOSE_ANSWER_ONE_IN'],
+    fallback: '0',
+    parse: whole(0, 1_000_000),
+    description: 'The payment simulator takes the money and loses the answer of one in so many; 0 loses none.',
+  }),
+  manualPaymentLimitMs: setting({
+    flag: 'manual-payment-limit',
+    environment: ['LONJA_MANUAL_PAYMENT_LIMIT'],
+    fallback: '24 h',
+    parse: duration,
+    description: 'How long an order with a manual payment waits, with its stock held, before it is cancelled.',
+  }),
+  sqliteMaxPages: setting({
+    flag: 'sqlite-max-pages',
+    environment: ['LONJA_SQLITE_MAX_PAGES', 'SQLITE_MAX_PAGES'],
+    fallback: '',
+    parse: orNothing(whole(64, 2 ** 31 - 1)),
+    description: 'Pages of 8 KB that the SQLite database may grow to; more is refused like a full disk.',
+  }),
+  batchWaitMs: setting({
+    flag: 'batch-wait-ms',
+    environment: ['LONJA_BATCH_WAIT_MS'],
+    fallback: '0',
+    parse: whole(0, 1000),
+    description: 'Milliseconds to gather messages before a batch; 2 saves a fifth of the processor time at low load.',
+  }),
+  windowReport: setting({
+    flag: 'window-report',
+    environment: ['LONJA_WINDOW_REPORT'],
+    fallback: 'on',
+    parse: (text) => oneOf(['on', 'off'])(text) === 'on',
+    description: 'Whether a report of each five-minute window is printed: on or off.',
+  }),
+} as const

@@ -1,0 +1,297 @@
+// What only several sessions can show, stepped by hand with the statements that the store ships.
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { Client } from 'pg'
+import { Conflict } from '../../src/platform/ports.ts'
+import type { Store, Table } from '../../src/platform/ports.ts'
+import { asStoreError } from '../../src/platform/store/postgres-errors.ts'
+import { appendStatement, lockStatement, writeStatement } from '../../src/platform/store/postgres-statements.ts'
+import { openPostgres } from '../../src/platform/store/postgres.ts'
+import { sharedPostgres } from '../../src/testing/postgres.ts'
+import { waitFor } from '../../src/testing/wait-for.ts'
+import { append, commit, cursors, declaration, documents, load, log, next, write } from './store-contract.ts'
+
+/** One session, with the store's statements by what they do. */
+interface Session {
+  readonly append: (...partitions: readonly number[]) => Promise<string>
+  readonly save: (table: Table, ...rows: readonly (readonly (string | number)[])[]) => Promise<unknown>
+  readonly remove: (...keys: readonly string[]) => Promise<unknown>
+  readonly lock: (...keys: readonly string[]) => Promise<unknown>
+  readonly run: (sql: string) => Promise<string>
+  /** Resolves when the server says that the session waits for a lock of another. */
+  readonly waits: () => Promise<unknown>
+}
+
+interface Stage {
+  readonly store: Store
+  readonly a: Session
+  readonly b: Session
+  readonly c: Session
+}
+
+async function openSession(client: Client, watcher: Client): Promise<Session> {
+  await client.connect()
+  await client.query(`SET deadlock_timeout = '20ms'`)
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+  const pid = rows[0]?.pid
+  const columns = (table: readonly (readonly unknown[])[]): unknown[][] =>
+    (table[0] ?? []).map((_, at) => table.map((row) => row[at]))
+  const ask = async (sql: string, values: readonly unknown[] = []) => {
+    try {
+      return await client.query({ text: sql, values: [...values], rowMode: 'array' })
+    } catch (error) {
+      throw asStoreError(error)
+    }
+  }
+  const repeat = <Value>(count: number, value: Value): Value[] => Array<Value>(count).fill(value)
+  return {
+    append: async (...partitions) => {
+      const ones = repeat(partitions.length, 1)
+      const [topics, bodies] = [repeat(partitions.length, 'shop.events'), repeat(partitions.length, '[]')]
+      const unexpected = repeat(partitions.length, null)
+      const values = [topics, partitions, ones, ones, unexpected, ones, bodies, 1, 1]
+      return String((await ask(appendStatement('shop'), values)).rows[0]?.[0])
+    },
+    save: (table, ...rows) => ask(writeStatement(table, 'versioned'), columns(rows)),
+    remove: (...keys) => ask(writeStatement(documents, 'delete'), [keys]),
+    lock: (...keys) => ask(lockStatement(documents), [keys]),
+    run: async (sql) => (await ask(sql)).command,
+    waits: () => {
+      const sql = `SELECT 1 FROM pg_stat_activity WHERE pid = ${pid} AND wait_event_type = 'Lock'`
+      return waitFor(async () => (await watcher.query(sql)).rowCount === 1, { withinMs: 5000, what: 'a session waits' })
+    },
+  }
+}
+
+/** Three sessions in open transactions, on rows 'a', 'b' and 'c' of version 1 and heads at 0. */
+function stage(play: (stage: Stage) => Promise<void>): () => Promise<void> {
+  return async () => {
+    const url = await sharedPostgres()
+    const store = await openPostgres({ url })
+    const clients = [1, 2, 3, 4].map(() => new Client({ connectionString: url }))
+    const [first, second, third, watcher] = clients as [Client, Client, Client, Client]
+    try {
+      await store.migrate([declaration])
+      await commit(store, { writes: [write(documents, 'versioned', ['a', 1, ''], ['b', 1, ''], ['c', 1, ''])] })
+      await watcher.connect()
+      const a = await openSession(first, watcher)
+      const b = await openSession(second, watcher)
+      const c = await openSession(third, watcher)
+      for (const session of [a, b, c]) await session.run('BEGIN')
+      await play({ store, a, b, c })
+    } finally {
+      await Promise.all(clients.map((client) => client.end()))
+      await store.close()
+    }
+  }
+}
+
+/** The outcome of work that is waited for later, so that its failure meanwhile is nobody's surprise. */
+function started<Result>(work: Promise<Result>): Promise<Result> {
+  work.catch(() => undefined)
+  return work
+}
+
+suite('schedules: heads', () => {
+  test(
+    'who locked the head first commits first: the second waits and gets the next number',
+    stage(async ({ store, a, b }) => {
+      assert.equal(await a.append(0), '0')
+      const second = started(b.append(0))
+      await b.waits()
+      assert.equal(await next(store, 0), 0)
+      assert.equal(await a.run('COMMIT'), 'COMMIT')
+      assert.equal(await second, '1')
+      assert.equal((await log(store, 0)).length, 1)
+      await b.run('COMMIT')
+      assert.deepEqual(
+        (await log(store, 0)).map(({ first }) => first),
+        [0, 1],
+      )
+    }),
+  )
+
+  test(
+    'who rolls back leaves no gap: the second gets the same number',
+    stage(async ({ store, a, b }) => {
+      assert.equal(await a.append(0, 1), '0,0')
+      const second = started(b.append(0, 1))
+      await b.waits()
+      await a.run('ROLLBACK')
+      assert.equal(await second, '0,0')
+      await b.run('COMMIT')
+      assert.deepEqual([await next(store, 0), await next(store, 1)], [1, 1])
+    }),
+  )
+})
+
+/** Statements that lock three things, one after the other, in the order in which they are named. */
+const lockers: Readonly<Record<string, (session: Session, ...order: readonly (0 | 1 | 2)[]) => Promise<unknown>>> = {
+  append: (session, ...order) => session.append(...order),
+  save: (session, ...order) => session.save(documents, ...order.map((at) => [letter(at), 2, 'saved'])),
+  delete: (session, ...order) => session.remove(...order.map(letter)),
+  lock: (session, ...order) => session.lock(...order.map(letter)),
+}
+
+function letter(at: 0 | 1 | 2): string {
+  return ['a', 'b', 'c'][at] ?? ''
+}
+
+suite('schedules: lock order', () => {
+  for (const [name, take] of Object.entries(lockers)) {
+    test(
+      `${name} locks in the order of its rows, whatever plan the database prefers`,
+      stage(async ({ a, b, c }) => {
+        await take(c, 1)
+        const waiting = started(take(a, 0, 1, 2))
+        await a.waits()
+        // The first is held already, the last is not yet.
+        await take(b, 2)
+        await b.run('ROLLBACK')
+        await b.run('BEGIN')
+        const second = started(take(b, 0))
+        await b.waits()
+        await c.run('ROLLBACK')
+        await waiting
+        await a.run('ROLLBACK')
+        await second
+      }),
+    )
+
+    test(
+      `${name} in sorted order never deadlocks where the other order does`,
+      stage(async ({ a, b, c }) => {
+        const takeAndGiveBack = async (session: Session, ...order: readonly (0 | 1 | 2)[]): Promise<void> => {
+          try {
+            await take(session, ...order)
+          } finally {
+            await session.run('ROLLBACK')
+          }
+        }
+        const meet = async (...order: readonly (0 | 1 | 2)[]): Promise<readonly PromiseSettledResult<unknown>[]> => {
+          await take(c, 1)
+          const first = started(takeAndGiveBack(a, 0, 1, 2))
+          await a.waits()
+          const second = started(takeAndGiveBack(b, ...order))
+          await b.waits()
+          await c.run('ROLLBACK')
+          return Promise.allSettled([first, second])
+        }
+        const sorted = await meet(0, 1, 2)
+        assert.deepEqual(
+          sorted.map(({ status }) => status),
+          ['fulfilled', 'fulfilled'],
+        )
+        for (const session of [a, b, c]) await session.run('BEGIN')
+        const unsorted = await meet(2, 1, 0)
+        const failed = unsorted.find((result) => result.status === 'rejected')
+        assert.ok(failed?.reason instanceof Conflict)
+        assert.match(failed.reason.message, /deadlock detected/)
+        assert.equal(unsorted.filter(({ status }) => status === 'fulfilled').length, 1)
+      }),
+    )
+  }
+})
+
+suite('schedules: fences', () => {
+  test(
+    'of two owners of a cursor the second waits, conflicts, and can not commit what it wrote besides',
+    stage(async ({ store, a, b }) => {
+      await commit(store, { writes: [write(cursors, 'versioned', ['g', 0, 1, 0])] })
+      await a.save(cursors, ['g', 0, 2, 5])
+      await b.save(documents, ['a', 2, 'the effect of the second'])
+      const second = started(b.save(cursors, ['g', 0, 2, 5]))
+      await b.waits()
+      await a.run('COMMIT')
+      await assert.rejects(second, Conflict)
+      assert.equal(await b.run('COMMIT'), 'ROLLBACK')
+      assert.deepEqual(await load(store, documents, ['a']), [['a', 1, '']])
+    }),
+  )
+
+  test(
+    'a row that does not exist yet is made once: the lock does not hold what is not there, the version does',
+    stage(async ({ store, a, b }) => {
+      await a.lock('new')
+      await b.lock('new')
+      await a.save(documents, ['new', 1, 'five'])
+      const second = started(b.save(documents, ['new', 1, 'seven']))
+      await b.waits()
+      await a.run('COMMIT')
+      await assert.rejects(second, Conflict)
+      assert.equal(await b.run('COMMIT'), 'ROLLBACK')
+      assert.deepEqual(await load(store, documents, ['new']), [['new', 1, 'five']])
+    }),
+  )
+
+  test(
+    'where the first gives up, the second makes the row',
+    stage(async ({ store, a, b }) => {
+      await a.save(documents, ['new', 1, 'five'])
+      const second = started(b.save(documents, ['new', 1, 'seven']))
+      await b.waits()
+      await a.run('ROLLBACK')
+      await second
+      assert.equal(await b.run('COMMIT'), 'COMMIT')
+      assert.deepEqual(await load(store, documents, ['new']), [['new', 1, 'seven']])
+    }),
+  )
+
+  test(
+    'a save that waits for a delete does not bring the row back',
+    stage(async ({ store, a, b }) => {
+      await a.remove('a')
+      const second = started(b.save(documents, ['a', 2, 'back']))
+      await b.waits()
+      await a.run('COMMIT')
+      await assert.rejects(second, Conflict)
+      await b.run('COMMIT')
+      assert.deepEqual(await load(store, documents, ['a']), [])
+    }),
+  )
+
+  test(
+    'a delete that waits for a save finds its row changed or deletes it, and never deletes half',
+    stage(async ({ store, a, b }) => {
+      await a.save(documents, ['b', 2, 'saved'])
+      const second = started(b.remove('a', 'b', 'c'))
+      await b.waits()
+      await a.run('COMMIT')
+      const outcome = await second.then(
+        () => 'deleted',
+        (e: unknown) => (console.log(e), 'conflict'),
+      )
+      await b.run('COMMIT')
+      assert.equal((await load(store, documents, ['a'], ['b'], ['c'])).length, outcome === 'deleted' ? 0 : 3)
+    }),
+  )
+})
+
+suite('schedules: stopped processes', () => {
+  test('a process that stands still in a batch loses its session, and others go on', async () => {
+    const url = await sharedPostgres()
+    const [still, going] = [await openPostgres({ url }), await openPostgres({ url })]
+    try {
+      await still.migrate([declaration])
+      await commit(still, { writes: [write(documents, 'versioned', ['a', 1, 'one'])] })
+      const holder = await still.begin([{ table: documents, keys: [['a']] }])
+      const save = { writes: [write(documents, 'versioned', ['a', 2, 'two'])], appends: [append(0)] }
+      await assert.rejects(commit(going, save), Conflict)
+      await waitFor(() => commit(going, save).then(() => true, isConflict), { withinMs: 4000, what: 'the row is free' })
+      const late = holder.commit({ ...save, appendedAt: 1, transaction: 1 })
+      await assert.rejects(late, Conflict)
+      await holder.release()
+      assert.equal(await next(going, 0), 1)
+      // The session that was lost is replaced.
+      assert.equal((await load(still, documents, ['a']))[0]?.[1], 2)
+    } finally {
+      await still.close()
+      await going.close()
+    }
+  })
+})
+
+function isConflict(error: unknown): false {
+  assert.ok(error instanceof Conflict)
+  return false
+}
