@@ -1,7 +1,7 @@
 // The settings of the process, filled from flags over environment over .env over defaults.
 import { parseEnv } from 'node:util'
 import { nearest, readCommandLine, type CommandFlags, type CommandLine } from './settings/command-line.ts'
-import { storeAddress, Unfit, type StoreAddress } from './settings/parsers.ts'
+import { Unfit, type StoreAddress } from './settings/parsers.ts'
 import { settingsTable, type Setting } from './settings/table.ts'
 
 type Name = keyof typeof settingsTable
@@ -72,13 +72,15 @@ export function resolveSettings(argv: readonly string[], env: Environment, optio
     { label: (name) => `${name} in .env`, values: withValue(parseEnv(options.envFile ?? '')) },
   ]
   const found = Object.entries<Setting<unknown>>(settingsTable).map(([name, each]) => find(name, each, line, places))
-  const values: Record<string, unknown> = { storeByService: readStores(places, options.serviceNames, problems) }
+  const stores = findStores(places, options.serviceNames, problems)
+  const byService = stores.map((each) => [each.name, parsed(each, problems)] as const)
+  const values: Record<string, unknown> = { storeByService: Object.fromEntries(byService) }
   for (const each of found) values[each.name] = parsed(each, problems)
   checkServices(values['services'], options.serviceNames, problems)
   if (problems.length > 0) throw new SettingsError(problems)
   return {
     settings: values as unknown as Settings,
-    list: found.map(listed),
+    list: [...found, ...stores].map(listed),
     words: line.words,
     flags: line.flags,
     notes: notesOn(places),
@@ -140,26 +142,28 @@ function shown(text: string, secret: Setting<unknown>['secret']): string {
 
 const STORE_OF_SERVICE = /^STORE_URL_([A-Z0-9_]+)$/
 
-function readStores(
+// The environment comes after .env, so that it wins.
+function findStores(
   places: readonly Place[],
   names: readonly string[] | undefined,
   problems: string[],
-): Settings['storeByService'] {
-  const stores: Record<string, StoreAddress> = {}
+): readonly Found[] {
+  const stores = new Map<string, Found>()
   for (const { label, values } of places.toReversed()) {
     for (const [variable, text] of values) {
-      const service = STORE_OF_SERVICE.exec(variable)?.[1]?.toLowerCase().replaceAll('_', '-')
-      if (service === undefined) continue
-      if (names?.includes(service) === false)
-        problems.push(`${label(variable)} names no service.${guess(service, names)}`)
-      try {
-        stores[service] = storeAddress(text)
-      } catch (error) {
-        problems.push(complaint(label(variable), undefined, error))
-      }
+      const name = STORE_OF_SERVICE.exec(variable)?.[1]?.toLowerCase().replaceAll('_', '-')
+      if (name === undefined) continue
+      if (names?.includes(name) === false) problems.push(`${label(variable)} names no service.${guess(name, names)}`)
+      const rules = { ...settingsTable.store, flag: undefined, environment: [variable] as const }
+      stores.set(name, {
+        name,
+        rules: { ...rules, description: `Database of ${name} alone.` },
+        text,
+        source: label(variable),
+      })
     }
   }
-  return stores
+  return [...stores.values()]
 }
 
 function checkServices(chosen: unknown, names: readonly string[] | undefined, problems: string[]): void {

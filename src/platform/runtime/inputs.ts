@@ -18,6 +18,8 @@ export interface CommandInput {
   readonly isFirstTry: boolean
   /** Until when a refusal that may come from a copy that lags is tried again. */
   readonly patientUntil: number
+  /** Until when a commit in doubt is run again. */
+  readonly doubtUntil: number
   readonly resolve: (reply: Reply) => void
   readonly reject: (error: unknown) => void
 }

@@ -36,6 +36,8 @@ const RETRY_MAX_MS = 60_000
 const STORE_RETRY_MS = 250
 /** A command whose refusal may come from a lagging copy is tried again for this long. */
 const PATIENCE_MS = 2000
+/** A command whose commit is in doubt is run again for this long before its caller is told. */
+const DOUBT_MS = 10_000
 
 export interface RuntimeOptions {
   readonly registry: Registry
@@ -156,6 +158,7 @@ export class Runtime {
         scope: scope ?? this.newId(),
         isFirstTry: scope === undefined,
         patientUntil: clock.now() + PATIENCE_MS,
+        doubtUntil: clock.now() + DOUBT_MS,
         resolve,
         reject,
       })
@@ -394,11 +397,14 @@ export class Runtime {
     return STORE_RETRY_MS
   }
 
-  /** Nothing is known to have happened: callers are told, answers of effects wait for the next batch. */
+  /** Callers hear of an outage at once; a commit in doubt is run again by its keys, which tells what became of it. */
   #giveBack(inputs: readonly Input[], error: Error): void {
+    const now = this.options.clock.now()
     for (const input of inputs) {
-      if (input.kind === 'command') input.reject(error)
-      else this.#waiting.push(input)
+      if (input.kind !== 'command') this.#waiting.push(input)
+      else if (error instanceof CommitUnknown && now < input.doubtUntil)
+        this.#waiting.push({ ...input, isFirstTry: false })
+      else input.reject(error)
     }
   }
 }

@@ -13,33 +13,39 @@ export type CommandFlags = Readonly<Record<string, 'switch' | 'value'>>
 /** A guess further away than this is none. */
 const MAX_DISTANCE = 3
 
+type FlagKind = 'setting' | 'switch' | 'value' | undefined
+
 /** Reads the whole line; what is wrong is added to the problems, a sentence each. The last of equal flags counts. */
 export function readCommandLine(argv: readonly string[], commandFlags: CommandFlags, problems: string[]): CommandLine {
-  const settings = new Set(Object.values<Setting<unknown>>(settingsTable).flatMap(({ flag }) => flag ?? []))
+  const kinds = new Map<string, FlagKind>(Object.entries(commandFlags))
+  for (const { flag } of Object.values<Setting<unknown>>(settingsTable))
+    if (flag !== undefined) kinds.set(flag, 'setting')
   const given = new Map<string, string>()
   const flags: Record<string, string | true> = {}
   const words: string[] = []
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length
   const rest = argv.slice(0, end)
   for (let argument = rest.shift(); argument !== undefined; argument = rest.shift()) {
-    if (!/^-./.test(argument)) {
-      words.push(argument)
-      continue
-    }
     const [name, inline] = partsOf(argument)
-    const kind = settings.has(name) ? 'setting' : Object.hasOwn(commandFlags, name) ? commandFlags[name] : 'unknown'
-    if (kind === 'unknown') problems.push(unknownFlag(argument, [...settings, ...Object.keys(commandFlags)]))
+    const kind = kinds.get(name)
+    if (!/^-./.test(argument)) words.push(argument)
+    else if (kind === undefined) problems.push(unknownFlag(argument, [...kinds.keys()]))
     else if (kind === 'switch' && inline !== undefined)
       problems.push(`--${name} takes no value: leave out "=${inline}".`)
     else if (kind === 'switch') flags[name] = true
     else {
-      const value = inline ?? (/^--/.test(rest[0] ?? '--') ? undefined : rest.shift())
+      const value = inline ?? nextValue(rest)
       if (value === undefined) problems.push(`--${name} needs a value: write --${name} VALUE.`)
       else if (kind === 'setting') given.set(name, value)
       else flags[name] = value
     }
   }
   return { given, flags, words: [...words, ...argv.slice(end + 1)] }
+}
+
+// What looks like a flag is one; a value that begins so is written --name=--value.
+function nextValue(rest: string[]): string | undefined {
+  return rest[0]?.startsWith('--') === true ? undefined : rest.shift()
 }
 
 function partsOf(argument: string): [name: string, inline: string | undefined] {

@@ -15,7 +15,7 @@ import {
 
 export interface Setting<Value> {
   /** Undefined where a value on the command line would show a secret to everybody on the machine. */
-  readonly flag?: string
+  readonly flag?: string | undefined
   readonly environment: readonly [string, ...string[]]
   readonly fallback: string
   /** @throws {Unfit} what to write instead */

@@ -115,7 +115,8 @@ class PostgresMembership implements Membership {
     await this.#makeTables(connection)
     await connection.send({ text: leases.declareLeases, values: [this.#scope, this.#partitionCounts] })
     const held = new Promise<void>((resolve) => (this.#shareHeld = resolve))
-    await this.#step()
+    this.#stepSoon()
+    await this.#stepping
     await connection.send({ text: leases.notify, values: [this.#notice()] })
     this.#beatLater()
     await held
@@ -275,9 +276,9 @@ class PostgresMembership implements Membership {
   async stop(): Promise<void> {
     this.#stopping = true
     this.#cancelBeat()
-    this.#cancelExpiry()
     this.#cancelAnnounce?.()
     await this.#stepping
+    this.#cancelExpiry()
     this.#keepOnly(new Set())
     await this.#leave().catch(() => undefined)
     this.#connection?.release()
