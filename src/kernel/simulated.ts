@@ -106,9 +106,10 @@ function forgetOldest(entries: Map<string, Entry<unknown>>, limit: number): void
   }
 }
 
-/** The milliseconds of a `SLOW-<ms>` in a reference; 0 where there is none. */
-export function slownessOf(reference: string): number {
-  return Number(/SLOW-(\d{1,9})/.exec(reference)?.[1] ?? 0)
+/** The milliseconds behind a word such as `SLOW-` in a reference; 0 where it does not occur. */
+export function slownessOf(reference: string, word: string): number {
+  const at = reference.indexOf(word)
+  return at === -1 ? 0 : Number(/^\d{1,9}/.exec(reference.slice(at + word.length))?.[0] ?? 0)
 }
 
 /**

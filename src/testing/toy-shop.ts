@@ -9,7 +9,7 @@ import { saga } from '../kernel/saga.ts'
 import { projection } from '../kernel/projection.ts'
 import { service } from '../kernel/service.ts'
 import { refuse } from '../kernel/refuse.ts'
-import type { Clock, Store } from '../platform/ports.ts'
+import type { Clock, Membership, Store } from '../platform/ports.ts'
 import { openSqlite } from '../platform/store/sqlite.ts'
 import { membershipAlone } from '../platform/store/membership-alone.ts'
 import { systemClock, systemRandom } from '../platform/system.ts'
@@ -180,16 +180,18 @@ export interface ToyOptions {
   readonly till?: Till
   readonly clock?: Clock
   readonly store?: Store
+  readonly membership?: Membership
   readonly observer?: Partial<Observer>
 }
 
 /** Starts the toy shop on a database in memory, or on the one given. */
-export async function startToyShop({ till, clock = systemClock, store, observer }: ToyOptions = {}) {
+export async function startToyShop({ till, clock = systemClock, store, membership, observer }: ToyOptions = {}) {
   const database = store ?? openSqlite({ path: ':memory:' })
+  const members = membership ?? membershipAlone()
   const lonja = new Lonja({
     services: [shopService, depotService],
     chosen: ['shop', 'depot'],
-    databases: [{ store: database, membership: membershipAlone(), services: ['shop', 'depot'] }],
+    databases: [{ store: database, membership: members, services: ['shop', 'depot'] }],
     works: true,
     adapters: { till: till ?? { pay: () => Promise.resolve(true) } },
     clock,
@@ -222,6 +224,9 @@ export async function startToyShop({ till, clock = systemClock, store, observer 
         )
       return Object.fromEntries(rows.map(({ order_id, status }) => [order_id, status]))
     },
+    /** How many of the six partitions are worked on here. */
+    held: () =>
+      Array.from({ length: 6 }, (_, partition) => partition).filter((partition) => members.holds(6, partition)).length,
     stockLeft: async () => (await lonja.reader('depot').state(stock.at('A'))).left,
     /** Everything that can happen now has happened; what waits for its time waits. */
     idle: async () => {

@@ -227,7 +227,7 @@ suite('membership: deaths', () => {
         await group.until(() => gaveUp, 1.5 * SHORT.leaseMs)
         await group.until(() => held(living) === COUNT, SHORT.leaseMs)
         proxy.cut = 'never'
-        await group.until(() => held(cutOff) === 3 && held(living) === 3, 3000)
+        await group.until(() => held(cutOff) === 3 && held(living) === 3, 8000)
       } finally {
         await proxy.close()
       }

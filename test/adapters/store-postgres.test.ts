@@ -11,9 +11,9 @@ import { asStoreError, commitError } from '../../src/platform/store/postgres-err
 import { openPostgres } from '../../src/platform/store/postgres.ts'
 import type { PostgresOptions } from '../../src/platform/store/postgres.ts'
 import { sharedPostgres, startPostgres } from '../../src/testing/postgres.ts'
-import { append, commit, cursors, declaration, documents, load, log, next } from './store-contract.ts'
-import { storeContract, write } from './store-contract.ts'
-import type { Database } from './store-contract.ts'
+import { storeContract } from './store-contract.ts'
+import { append, commit, cursors, declaration, documents, load, log, next, write } from './store-fixture.ts'
+import type { Database } from './store-fixture.ts'
 import { startProxy } from './store-proxy.ts'
 import type { Cut, Proxy } from './store-proxy.ts'
 
@@ -166,7 +166,8 @@ suite('store on PostgreSQL: sessions', () => {
         ['2s', '1s', '2s', '4s', '1s', 'on', 'on'],
       )
       const { rows } = await client.query<{ sessions: string }>(
-        `SELECT count(*) AS sessions FROM pg_stat_activity WHERE application_name = 'lonja' AND datname = current_database()`,
+        `SELECT count(*) AS sessions FROM pg_stat_activity
+          WHERE application_name = 'lonja' AND datname = current_database()`,
       )
       assert.ok(Number(rows[0]?.sessions) <= 8)
     }),

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Store } from '../../src/platform/ports.ts'
 import { openSqlite } from '../../src/platform/store/sqlite.ts'
 import { storeContract } from './store-contract.ts'
-import type { Database } from './store-contract.ts'
+import type { Database } from './store-fixture.ts'
 
 async function makeDatabase(): Promise<Database> {
   const folder = mkdtempSync(join(tmpdir(), 'lonja-store-'))

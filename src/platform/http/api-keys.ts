@@ -1,5 +1,6 @@
 // API keys: only their hashes are kept, one line each: `name role sha256-of-key`.
 import { hash, timingSafeEqual } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { ROLES, type Role } from '../../kernel/route.ts'
 
 export interface ApiKey {
@@ -15,6 +16,28 @@ const HOW_TO = 'write `name role sha256-of-key`; `printf %s "$KEY" | sha256sum` 
 /** A key list that can't be read; the message says where and how to mend it. */
 export class ApiKeysError extends Error {
   override readonly name = 'ApiKeysError'
+}
+
+/**
+ * The keys of the settings `apiKeys` and `apiKeysFile` together.
+ *
+ * @throws {ApiKeysError}
+ */
+export function loadApiKeys(settings: {
+  readonly apiKeys: string
+  readonly apiKeysFile: string | undefined
+}): readonly ApiKey[] {
+  const { apiKeys, apiKeysFile } = settings
+  return parseApiKeys(apiKeysFile === undefined ? apiKeys : `${apiKeys}\n${readKeysFile(apiKeysFile)}`)
+}
+
+function readKeysFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    const { code = 'an error' } = error as NodeJS.ErrnoException
+    throw new ApiKeysError(`The API keys file ${path} can not be read (${code}). Name another with --api-keys-file.`)
+  }
 }
 
 /**

@@ -12,7 +12,7 @@ export interface Statement {
 /** Rows are arrays of cells; statements give no other type back. */
 export type Answer = pg.QueryArrayResult<Cell[]>
 
-/** Transactions, statements and snapshots live at most this long: an open one slows all heads, a stopped one holds them. */
+/** No transaction, statement or snapshot lives longer: an open one slows all heads, a stopped one holds them. */
 export const TRANSACTION_LIMIT_MS = 2000
 /** Below the statement's limit, so that waiting for a lock ends as a conflict and not as a timeout. */
 const LOCK_LIMIT_MS = 1000
@@ -52,7 +52,8 @@ const settingsSql = `SELECT s.name, set_config(s.name, wanted.value, false)
   WHERE s.name <> 'client_connection_check_interval' OR version() LIKE '%linux%'`
 
 /** A transaction that publishes must be on disk when it is answered, whatever the role or database is set to. */
-const durableSql = `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`
+const durableSql = `SELECT set_config('synchronous_commit', 'on', false)
+  WHERE current_setting('synchronous_commit') = 'off'`
 
 /** The types int8 and numeric: what sum() and count() give, too. */
 const INTEGER_TYPES: ReadonlySet<number> = new Set([20, 1700])

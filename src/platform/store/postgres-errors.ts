@@ -2,7 +2,11 @@
 import { BadData, CommitUnknown, Conflict, SchemaTooNew, StoreUnavailable } from '../ports.ts'
 import { CONFLICT_MARK, UNDECLARED_MARK } from './postgres-statements.ts'
 
-/** The fields that pg sets on an error that the server sent (https://www.postgresql.org/docs/current/protocol-error-fields.html). */
+/**
+ * What pg sets on an error that the server sent.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-error-fields.html
+ */
 interface ServerError extends Error {
   readonly code?: string
   readonly severity?: string

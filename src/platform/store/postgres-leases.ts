@@ -97,7 +97,7 @@ export const heartbeat = `WITH beat AS (
   UNION ALL SELECT 'lease', CASE WHEN expires_at > ${NOW_MS} THEN holder END, partitions, partition
   FROM (SELECT * FROM lonja.leases WHERE scope = $2 ORDER BY partitions, partition) AS sorted`
 
-/** Takes those that are free at this moment. $1 member, $2 scope, $3 lease in milliseconds, $4 counts, $5 partitions. */
+/** Takes those that are free now. $1 member, $2 scope, $3 lease in milliseconds, $4 counts, $5 partitions. */
 export const takeLeases = `UPDATE lonja.leases AS l SET holder = $1::text, epoch = l.epoch + 1,
     expires_at = ${NOW_MS} + $3::bigint
   FROM unnest($4::integer[], $5::integer[]) AS w(partitions, partition)

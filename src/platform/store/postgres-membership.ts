@@ -12,7 +12,7 @@ export interface MembershipOptions {
   readonly url: string
   /** The counts of partitions that topics have: a partition's number is leased across all topics of its count. */
   readonly partitionCounts: readonly number[]
-  /** Only processes that run the same services share: name them, so that no partition of a service lies with a stranger. */
+  /** Only processes that run the same services share: name them, or a partition may lie with who can't work on it. */
   readonly scope?: string
   readonly leaseMs?: number
   readonly heartbeatMs?: number
@@ -130,7 +130,7 @@ class PostgresMembership implements Membership {
     })
   }
 
-  /** The session that listens, opened anew where it broke; what was announced meanwhile is lost, so everything is new. */
+  /** The session that listens, opened anew where it broke; what was announced meanwhile is lost: all may be new. */
   async #session(): Promise<Connection> {
     if (this.#connection !== undefined && this.#connection.broken === undefined) return this.#connection
     this.#connection?.release()

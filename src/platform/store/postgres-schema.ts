@@ -148,7 +148,8 @@ async function startIncarnation(
   await connection.send({ text: `SELECT 1 FROM ${heads} ORDER BY topic, partition FOR UPDATE` })
   await connection.send({ text: `UPDATE ${heads} SET incarnation = $1::integer`, values: [incarnation] })
   await connection.send({
-    text: `INSERT INTO lonja.incarnations SELECT $1::text, $2::integer, topic, partition, next, $3::bigint FROM ${heads}`,
+    text: `INSERT INTO lonja.incarnations
+      SELECT $1::text, $2::integer, topic, partition, next, $3::bigint FROM ${heads}`,
     values: [schema, incarnation, now],
   })
   await connection.send({

@@ -62,7 +62,8 @@ function eachKey(table: Table, inner: string): string {
 
 /** One row comes out where all rows were written; else a failed cast aborts the transaction before its COMMIT runs. */
 function guarded(fits: string, table: Table): string {
-  const sentence = `'${CONFLICT_MARK}: ${table.schema}.${table.name}: of ' || cardinality($1) || ' rows fit only ' || ${fits}`
+  const mark = `${CONFLICT_MARK}: ${table.schema}.${table.name}`
+  const sentence = `'${mark}: of ' || cardinality($1) || ' rows fit only ' || ${fits}`
   return `SELECT CASE WHEN ${fits} = cardinality($1) THEN 0 ELSE (${sentence})::integer END FROM written`
 }
 
@@ -150,7 +151,8 @@ export function appendStatement(source: string): string {
     )
     SELECT string_agg(first::text, ',' ORDER BY at), CASE
       WHEN (SELECT bool_or(made) FROM moved)
-      THEN ('${UNDECLARED_MARK}: ' || (SELECT string_agg(topic || '/' || partition, ', ') FROM moved WHERE made))::integer
+      THEN ('${UNDECLARED_MARK}: '
+        || (SELECT string_agg(topic || '/' || partition, ', ') FROM moved WHERE made))::integer
       WHEN count(*) <> cardinality($1)
       THEN ('${CONFLICT_MARK}: of ' || cardinality($1) || ' heads of ${source} fit only ' || count(*))::integer
       ELSE 0 END

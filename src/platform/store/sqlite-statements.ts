@@ -40,16 +40,19 @@ export function writeStatement(table: Table, mode: SqliteMode, count: number): s
   if (mode === 'create') return `${insert} ${values} ON CONFLICT DO NOTHING`
   // A table of keys alone sets its key to itself, so that the row counts as written.
   const set = columns.length > key.length ? columns.slice(key.length) : key
-  const update = `ON CONFLICT (${key.join(', ')}) DO UPDATE SET ${set.map((column) => `${column} = excluded.${column}`).join(', ')}`
+  const sets = set.map((column) => `${column} = excluded.${column}`).join(', ')
+  const update = `ON CONFLICT (${key.join(', ')}) DO UPDATE SET ${sets}`
   if (mode === 'upsert') return `${insert} ${values} ${update}`
-  return `${insert} SELECT * FROM (${values}) AS n WHERE ${isKnown(table)} ${update} WHERE t.version = excluded.version - 1`
+  return `${insert} SELECT * FROM (${values}) AS n WHERE ${isKnown(table)}
+    ${update} WHERE t.version = excluded.version - 1`
 }
 
 /** Saving version 5 of a row that somebody deleted meanwhile must not bring it back. It costs 0.7 µs a row. */
 function isKnown({ schema, name, columns, keyWidth }: Table): string {
   const version = columns.findIndex((column) => column.name === 'version') + 1
   const match = columns.slice(0, keyWidth).map((column, at) => `k.${column.name} = n.column${at + 1}`)
-  return `n.column${version} = 1 OR EXISTS (SELECT 1 FROM ${sqliteName(schema, name)} AS k WHERE ${match.join(' AND ')})`
+  const known = `SELECT 1 FROM ${sqliteName(schema, name)} AS k WHERE ${match.join(' AND ')}`
+  return `n.column${version} = 1 OR EXISTS (${known})`
 }
 
 /** Loads rows by key; the keys come as one JSON array, so one statement serves every count. */

@@ -35,7 +35,7 @@ const CHECKPOINT_PAGES = 4000
 /** Reading tools beside the server may hold the file for moments. */
 const BUSY_TIMEOUT_MS = 5000
 
-/** Partitions of all topics are numbered in one integer key: 256 partitions, 2^32 records each, 8,192 topics below 2^53. */
+/** All partitions share one integer key: 256 partitions a topic, 2^32 records each, 8,192 topics below 2^53. */
 const PARTITIONS_A_TOPIC = 256
 const RECORDS_A_PARTITION = 2 ** 32
 
@@ -77,7 +77,8 @@ class SqliteStore implements Store {
     this.#database.exec('BEGIN IMMEDIATE')
     try {
       this.#database.exec(
-        'CREATE TABLE IF NOT EXISTS lonja_schemas (name TEXT PRIMARY KEY, version INTEGER, log_id TEXT, incarnation INTEGER)',
+        `CREATE TABLE IF NOT EXISTS lonja_schemas
+          (name TEXT PRIMARY KEY, version INTEGER, log_id TEXT, incarnation INTEGER)`,
       )
       this.#database.exec('CREATE TABLE IF NOT EXISTS lonja_topics (number INTEGER PRIMARY KEY, name TEXT UNIQUE)')
       for (const schema of schemas) this.#migrateSchema(schema)
@@ -91,9 +92,10 @@ class SqliteStore implements Store {
 
   #migrateSchema({ schema, version, tables, topics }: SchemaDeclaration): void {
     const stored = this.#database.prepare('SELECT version FROM lonja_schemas WHERE name = ?').get(schema)
-    if (stored !== undefined && Number(stored['version']) > version) {
+    const known = Number(stored?.['version'] ?? 0)
+    if (known > version) {
       throw new SchemaTooNew(
-        `The database holds version ${Number(stored['version'])} of ${schema}, this program knows ${version}: start the newer program.`,
+        `The database holds version ${known} of ${schema}, this program knows ${version}: start the newer program.`,
       )
     }
     this.#database
@@ -239,7 +241,8 @@ class SqliteStore implements Store {
   }
 
   async readLog(source: string, ranges: readonly LogRange[], limitRows: number): Promise<readonly LogRow[]> {
-    const sql = `SELECT ${LOG_COLUMNS} FROM ${sqliteName(source, 'log')} WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?`
+    const sql = `SELECT ${LOG_COLUMNS} FROM ${sqliteName(source, 'log')}
+      WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?`
     return ranges.flatMap(({ topic, partition, from }) => {
       const start = this.#position(topic, partition, from)
       const end = this.#position(topic, partition, RECORDS_A_PARTITION - 1)

@@ -115,7 +115,7 @@ export function checkoutWith(limits: CheckoutLimits): Saga {
           payments.CapturePayment({ orderId, amount, currency, parts, reference }),
         done: payments.PaymentCaptured,
         refused: payments.PaymentDeclined,
-        undo: ({ orderId }) => payments.RefundPayment({ orderId }),
+        undo: ({ orderId, currency }) => payments.RefundPayment({ orderId, currency }),
         undone: payments.PaymentRefunded,
         // A refund waits for a capture that is under way, and for a gateway that is down.
         undoWithin: '1 h',

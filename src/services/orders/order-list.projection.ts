@@ -1,15 +1,7 @@
 // The list of orders: one row each, with what a list shows and asks for.
 import type { RowOf } from '../../kernel/projection.ts'
 import { projection } from '../../kernel/projection.ts'
-import {
-  CancellationRequested,
-  OrderCancelled,
-  OrderConfirmed,
-  OrderFailed,
-  OrderFlagged,
-  OrderPaid,
-  OrderPlaced,
-} from './contract.ts'
+import { OrderCancelled, OrderConfirmed, OrderFailed, OrderFlagged, OrderPaid, OrderPlaced } from './contract.ts'
 
 const columns = {
   order_id: 'text',
@@ -26,6 +18,7 @@ const columns = {
   flagged: 'integer',
   placed_at: 'integer',
   ordered_at: 'integer',
+  /** When its status changed last, or a person was called. */
   updated_at: 'integer',
 } as const
 
@@ -60,11 +53,6 @@ export const orderList = projection('order_list', {
       OrderPaid,
       ({ orderId }) => [orderId],
       (row, { at }) => row && { ...row, status: 'PAID', updated_at: at },
-    ),
-    fold(
-      CancellationRequested,
-      ({ orderId }) => [orderId],
-      (row, { at }) => row && { ...row, updated_at: at },
     ),
     fold(
       OrderFlagged,

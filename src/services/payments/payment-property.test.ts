@@ -60,7 +60,8 @@ class Bench {
     const amount = (Number(sumMinor(this.parts.map((part) => toMinor(part.amount, currency)))) / 100).toFixed(2)
     if (what === 'answer') this.#answer(pick, outcome)
     if (what === 'undo') this.#take(this.held.handle(refundPayment, RefundPayment({ orderId, currency })))
-    if (what === 'manual') this.#take(this.held.handle(takeManualPayment, ManualPaymentReceived({ orderId, at: TEST_NOW })))
+    if (what === 'manual')
+      this.#take(this.held.handle(takeManualPayment, ManualPaymentReceived({ orderId, at: TEST_NOW })))
     if (what === 'return') {
       const asked = RefundReturn({ orderId, returnId: returnOf(pick), amount: `${pick}.25`, currency })
       this.#take(this.held.handle(refundReturn, asked))

@@ -13,13 +13,14 @@ export const BookShipment = shippingContract.command('BookShipment', {
   body: { ...order, address: personal(postalAddress).optional(), pieces: z.int(), reference: z.string() },
 })
 export const CancelShipment = shippingContract.command('CancelShipment', { key: 'orderId', body: order })
+/** What a carrier reports on the way. */
+export const trackingStep = {
+  step: z.enum(['COLLECTED', 'IN_TRANSIT', 'OUT_FOR_DELIVERY', 'DELIVERED', 'RETURNED']),
+  note: text(200).optional(),
+}
 export const RecordTrackingStep = shippingContract.command('RecordTrackingStep', {
   key: 'orderId',
-  body: {
-    ...order,
-    step: z.enum(['COLLECTED', 'IN_TRANSIT', 'OUT_FOR_DELIVERY', 'DELIVERED', 'RETURNED']),
-    note: text(200).optional(),
-  },
+  body: { ...order, ...trackingStep },
 })
 
 export const ShipmentBooked = shippingContract.event('ShipmentBooked', {

@@ -100,9 +100,9 @@ suite('capturing', () => {
     assert.equal(late.balanceOf(orderId), 0n)
   })
 
-  test('an unreachable gateway answers nothing', async () => {
-    await assert.rejects(gateway().capture(capture('UNREACHABLE'), call()))
-    await assert.rejects(gateway().findCapture(capture('UNREACHABLE'), call()))
+  test('a gateway that is down answers nothing', async () => {
+    await assert.rejects(gateway().capture(capture('GATEWAY-DOWN'), call()))
+    await assert.rejects(gateway().findCapture(capture('GATEWAY-DOWN'), call()))
   })
 
   test('stopped, it leaves no timer and keeps nobody waiting', async () => {
@@ -155,6 +155,15 @@ suite('one in so many', () => {
       assert.equal(outcome === 'declined', isOneIn(50, 'decline', `${reference} 0`))
     }
     assert.ok(declined > 150 && declined < 250, `${declined} of 10,000 were declined`)
+  })
+
+  test('orders without a reference are chosen by their id', async () => {
+    const declining = gateway({ declineOneIn: 2 })
+    const outcomes = new Set<string>()
+    for (const id of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']) {
+      outcomes.add((await declining.capture({ ...capture(''), orderId: id }, call(id))).outcome)
+    }
+    assert.equal(outcomes.size, 2)
   })
 
   test('zero chooses nobody', () => {

@@ -38,7 +38,7 @@ export interface SimulatedGateway extends PaymentGateway {
  * - `TIMEOUT` does not answer; more than five minutes later the gateway knows that it took nothing.
  * - `LOSE-ANSWER` takes the money, but the first answer is lost; `LOSE-REFUND` does so with a refund.
  * - `REFUSE-REFUND` gives nothing back.
- * - `UNREACHABLE` throws at every call and every question.
+ * - `GATEWAY-DOWN` throws at every call and every question.
  */
 export function simulatedGateway(settings: SimulatedGatewaySettings): SimulatedGateway {
   const { clock, ordersRemembered = DEFAULT_ORDERS_REMEMBERED } = settings
@@ -84,11 +84,11 @@ function workOnCapture(
   request: CaptureRequest,
   { ledger, settings, count }: Desk & { readonly settings: SimulatedGatewaySettings },
 ): SimulatedWork<CaptureResult> {
-  const { orderId, amount, currency, reference, part } = request
+  const { orderId, amount, currency, reference } = request
   const { declineOneIn = 0, loseAnswerOneIn = 0 } = settings
-  const isLost = reference.includes('LOSE-ANSWER') || isOneIn(loseAnswerOneIn, 'lose answer', `${reference} ${part}`)
+  const isLost = reference.includes('LOSE-ANSWER') || isOneIn(loseAnswerOneIn, 'lose answer', chosenBy(request))
   return {
-    delayMs: reference.includes('TIMEOUT') ? TIMEOUT_KNOWN_AFTER_MS : slownessOf(reference),
+    delayMs: reference.includes('TIMEOUT') ? TIMEOUT_KNOWN_AFTER_MS : slownessOf(reference, 'SLOW-'),
     losesAnswer: isLost,
     settle: () => {
       count()
@@ -114,13 +114,18 @@ function workOnRefund(request: RefundRequest, { ledger, count }: Desk): Simulate
   }
 }
 
-function declineReasonOf({ reference, part }: CaptureRequest, oneIn: number): string | undefined {
+function chosenBy({ reference, orderId, part }: CaptureRequest): string {
+  return `${reference === '' ? orderId : reference} ${part}`
+}
+
+function declineReasonOf(request: CaptureRequest, oneIn: number): string | undefined {
+  const { reference, part } = request
   if (reference.includes('TIMEOUT')) return 'TIMEOUT'
   const [, onlyPart = '', reason] = /DECLINE(\d*)-([A-Z_]+)/.exec(reference) ?? []
   if (reason !== undefined && (onlyPart === '' || Number(onlyPart) === part + 1)) return reason
-  return isOneIn(oneIn, 'decline', `${reference} ${part}`) ? 'INSUFFICIENT_FUNDS' : undefined
+  return isOneIn(oneIn, 'decline', chosenBy(request)) ? 'INSUFFICIENT_FUNDS' : undefined
 }
 
 function mustBeReachable({ reference }: { readonly reference: string }): void {
-  if (reference.includes('UNREACHABLE')) throw new Error('The gateway can not be reached.')
+  if (reference.includes('GATEWAY-DOWN')) throw new Error('The gateway can not be reached.')
 }

@@ -1,0 +1,118 @@
+// Which table of each projection is live: a pointer row in the database, and what this process knows of it.
+import type { Projection } from '../../kernel/projection.ts'
+import type { Service } from '../../kernel/service.ts'
+import type { Row, Store, Table, Write } from '../ports.ts'
+import { buildsTable, projectionTable } from '../store/tables.ts'
+
+/** The table that a projection has without ever having been rebuilt. */
+export const FIRST_BUILD = 1
+
+/** The pointer row of one projection. A number is never used twice, so no table or cursor is taken for an older one. */
+export interface Build {
+  readonly service: string
+  readonly projection: string
+  /** 0 as long as there is no row. */
+  readonly version: number
+  readonly live: number
+  /** The build that is being made; null when none is. */
+  readonly building: number | null
+}
+
+interface StoredBuild {
+  readonly projection: string
+  readonly version: number
+  readonly live: number
+  readonly building: number | null
+}
+
+/** The pointer rows of a service; projections that were never rebuilt have none. */
+export async function readBuilds(store: Store, service: string): Promise<readonly Build[]> {
+  const rows = await store.query<StoredBuild>(
+    `SELECT projection, version, live, building FROM ${store.tableName(service, 'builds')}`,
+  )
+  return rows.map((row) => ({ service, ...row }))
+}
+
+export async function readBuild(store: Store, service: string, projection: string): Promise<Build> {
+  const builds = await readBuilds(store, service)
+  const build = builds.find((one) => one.projection === projection)
+  return build ?? { service, projection, version: 0, live: FIRST_BUILD, building: null }
+}
+
+/** Saves the pointer over the version that was read. */
+export function buildWrite({ service, projection, version, live, building }: Build): Write {
+  const row: Row = [projection, version + 1, live, building]
+  return { table: buildsTable(service), mode: 'versioned', rows: [row] }
+}
+
+/** The number of a build that is started on this pointer; it rises with every start, end and abort. */
+export function nextBuild({ version }: Build): number {
+  return version + 1 + FIRST_BUILD
+}
+
+interface Known {
+  readonly service: string
+  readonly projection: Projection
+  readonly tables: Map<number, Table>
+  live: number
+}
+
+/** What this process knows of the pointers. A stale one harms nobody: its batch conflicts, its reads are a minute old. */
+export class LiveTables {
+  readonly #known = new Map<string, Known>()
+
+  constructor(services: readonly Service[]) {
+    for (const { name: service, projections } of services) {
+      for (const projection of projections) {
+        this.#known.set(nameOf(service, projection.name), { service, projection, tables: new Map(), live: FIRST_BUILD })
+      }
+    }
+  }
+
+  /** @throws when the service has no such projection. */
+  live(service: string, projection: string): Table {
+    const known = this.#find(service, projection)
+    return tableOf(known, known.live)
+  }
+
+  /** The live table of a projection, undefined where the name is another table's. */
+  named(service: string, name: string): Table | undefined {
+    const known = this.#known.get(nameOf(service, name))
+    return known === undefined ? undefined : tableOf(known, known.live)
+  }
+
+  /** The table of any build, one object each, since stores keep their statements by it. */
+  build(service: string, projection: string, build: number): Table {
+    return tableOf(this.#find(service, projection), build)
+  }
+
+  point({ service, projection, live }: Pick<Build, 'service' | 'projection' | 'live'>): void {
+    const known = this.#known.get(nameOf(service, projection))
+    // A pointer may be of a projection that a newer program declared.
+    if (known !== undefined) known.live = live
+  }
+
+  /** Reads the pointers of these services afresh. */
+  async refresh(store: Store, services: readonly string[]): Promise<void> {
+    for (const service of services) {
+      const hasProjections = [...this.#known.values()].some((known) => known.service === service)
+      if (hasProjections) for (const build of await readBuilds(store, service)) this.point(build)
+    }
+  }
+
+  #find(service: string, projection: string): Known {
+    const known = this.#known.get(nameOf(service, projection))
+    if (known === undefined) throw new Error(`${service} has no projection ${projection}.`)
+    return known
+  }
+}
+
+function nameOf(service: string, projection: string): string {
+  return `${service}.${projection}`
+}
+
+function tableOf({ service, projection, tables }: Known, build: number): Table {
+  let table = tables.get(build)
+  if (table === undefined) tables.set(build, (table = projectionTable(service, projection, build)))
+  return table
+}

@@ -1,0 +1,34 @@
+// The orders service at a glance: an order's life from placed to confirmed, cancelled, returned.
+import type { Service } from '../../kernel/service.ts'
+import { service } from '../../kernel/service.ts'
+import type { CheckoutLimits } from './checkout.saga.ts'
+import { CHECKOUT_LIMITS, checkoutWith } from './checkout.saga.ts'
+import * as contract from './contract.ts'
+import { clientCopy, copyHandlers, orderReference, productCopy } from './copies.ts'
+import { ordersCancelled, ordersCreated, ordersFailed, ordersPaid } from './feeds/orders.feed.ts'
+import { order } from './order.ts'
+import { orderList } from './order-list.projection.ts'
+import { orderRoutes } from './order.routes.ts'
+import { placing } from './placing.routes.ts'
+import { returnRoutes } from './return.routes.ts'
+import { returns } from './returns.saga.ts'
+
+/** Other limits than the usual ones are for shops whose payments take longer, and for tests. */
+export function ordersWith(limits: CheckoutLimits): Service {
+  return service({
+    name: 'orders',
+    summary: 'Orders from placed to confirmed, cancelled or returned.',
+    contract: contract.ordersContract,
+    codes: contract.ordersCodes,
+    publishes: [...order.events],
+    aggregates: [order],
+    entities: [clientCopy, productCopy, orderReference],
+    handlers: copyHandlers,
+    sagas: [checkoutWith(limits), returns],
+    projections: [orderList],
+    feeds: [ordersCreated, ordersPaid, ordersCancelled, ordersFailed],
+    routes: [placing, ...orderRoutes, ...returnRoutes],
+  })
+}
+
+export const orders = ordersWith(CHECKOUT_LIMITS)
