@@ -14,7 +14,8 @@ export function text(maxLength: number): z.ZodType<string, string> {
     .refine(storable, 'holds U+0000 or half a character (a lone surrogate), which no database keeps')
 }
 
-export const id = z.uuid()
+/** In small letters, as keys compare by bytes. */
+export const id = z.uuid().toLowerCase()
 
 /** A stock keeping unit: the shop's own code, without white space. */
 export const sku = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'a SKU has 1 to 64 letters, digits, ., _ or -')

@@ -5,6 +5,7 @@ import type { AnyRef, Context, Held, Output, StateKind } from '../../kernel/hand
 import type { AnyEffect } from '../../kernel/effect.ts'
 import type { Fold, Projection } from '../../kernel/projection.ts'
 import type { Service } from '../../kernel/service.ts'
+import type { Saga } from '../../kernel/saga.ts'
 import { eventsOf } from '../../kernel/saga.ts'
 import type { SchemaDeclaration, Table } from '../ports.ts'
 import {
@@ -59,6 +60,7 @@ export interface ServiceTables {
 export interface Registry {
   readonly services: readonly Service[]
   readonly groups: readonly Group[]
+  readonly sagas: readonly Saga[]
   readonly messages: ReadonlyMap<string, MessageInfo>
   /** Reactions to commands that come over HTTP or from a timer, by message type. */
   readonly commands: ReadonlyMap<string, Reaction>
@@ -97,6 +99,7 @@ export function buildRegistry(services: readonly Service[]): Registry {
   return {
     services,
     groups: services.flatMap(groupsOf),
+    sagas: services.flatMap(({ sagas }) => sagas),
     messages: new Map(services.flatMap(messagesOf).map((message) => [message.type, message])),
     commands: new Map(services.flatMap(commandReactions)),
     answers: new Map(services.flatMap(answerReactions)),

@@ -1,5 +1,6 @@
 // One batch: inputs and backlog are handled, what they append is handed on from memory until quiet, then one commit.
 import type { Context } from '../../kernel/handler.ts'
+import type { SagaState } from '../../kernel/saga-decider.ts'
 import { Refusal } from '../../kernel/refuse.ts'
 import type { LogRecord } from '../log/record.ts'
 import { positionOf } from '../log/record.ts'
@@ -11,6 +12,7 @@ import type { EffectRow, Origin, TimerRow, TrailNote } from './outbox.ts'
 import { Outbox } from './outbox.ts'
 import { ProjectionSet } from './projection-set.ts'
 import type { Reaction, Registry } from './registry.ts'
+import { sagaKind } from './saga-reaction.ts'
 import { WorkingSet } from './working-set.ts'
 import { cursorWrites, effectWrites, streamWrites, timerWrites } from './round-writes.ts'
 import type { Projection } from '../../kernel/projection.ts'
@@ -72,7 +74,9 @@ export class Round {
   readonly taken: AnswerInput[] = []
   /** Failed tries of effects, with their rows as they become. */
   readonly attempted = new Map<AttemptInput, EffectRow>()
-  handled = 0
+  /** Messages and time by reaction: what the histograms of handlers are made of. */
+  readonly handled = new Map<Reaction, { count: number; ms: number }>()
+  records = 0
   readonly #context: RoundContext
   readonly #transaction: Transaction
   readonly #documents: WorkingSet
@@ -217,21 +221,41 @@ export class Round {
         break
       }
       position += 1
-      this.handled += 1
+      this.records += 1
     }
     if (position !== cursor.next) this.#positions.set(cursor, position)
   }
 
   #handle({ group }: Cursor, record: LogRecord): void {
     for (const reaction of group.reactions.get(record.type) ?? []) {
+      const startedAt = performance.now()
       this.#documents.begin(reaction.service)
       const outcomes = reaction.handle(record.data, this.#documents, this.#system)
       this.outbox.take(outcomes, this.#originOf(reaction, record))
       this.#documents.keep()
+      this.#timed(reaction, performance.now() - startedAt)
     }
     const folds = group.folds.get(record.type)
     const { service, projection } = group
     if (folds !== undefined && projection !== undefined) this.#projections.fold({ service, projection }, folds, record)
+  }
+
+  #timed(reaction: Reaction, ms: number): void {
+    const times = this.handled.get(reaction)
+    if (times === undefined) this.handled.set(reaction, { count: 1, ms })
+    else {
+      times.count += 1
+      times.ms += ms
+    }
+  }
+
+  /** Where the sagas that this batch moved stand now. */
+  movedSagas(): { readonly saga: string; readonly status: SagaState['status'] }[] {
+    return this.#context.registry.sagas.flatMap((saga) =>
+      this.#documents
+        .changedOf(sagaKind(saga))
+        .map((state) => ({ saga: saga.name, status: (state as SagaState).status })),
+    )
   }
 
   #originOf({ service }: Reaction, record: LogRecord): Origin {

@@ -146,6 +146,12 @@ export class WorkingSet implements Held {
     return changes
   }
 
+  /** The states of one kind as the batch leaves them. */
+  changedOf(kind: StateKind<unknown>): unknown[] {
+    const documents = this.#shelves.get(kind)?.documents.values() ?? []
+    return [...documents].filter(({ changed }) => changed).map(({ state }) => state)
+  }
+
   /** The events that aggregates append to their streams, by service. */
   streamed(): Map<string, StreamEvent[]> {
     const events = new Map<string, StreamEvent[]>()

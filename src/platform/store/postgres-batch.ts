@@ -11,6 +11,7 @@ import { appendStatement, loadStatement, lockStatement, writeStatement } from '.
  */
 const BEGIN: Statement = { text: 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE' }
 const COMMIT: Statement = { text: 'COMMIT' }
+const ROLLBACK: Statement = { text: 'ROLLBACK' }
 
 /** A batch that holds rows from its begin on; a process that stops in it loses the session, and so the rows. */
 export class LockedTransaction implements Transaction {
@@ -24,12 +25,15 @@ export class LockedTransaction implements Transaction {
   /** Locks the rows that exist, in the order given, and takes over the connection. */
   static async begin(connection: Connection, locks: readonly Locks[]): Promise<Transaction> {
     const transaction = new LockedTransaction(connection)
-    const statements = locks.map(({ table, keys }) => ({ text: lockText(table), values: keyArrays(table, keys) }))
-    const answers = await connection.burst([BEGIN, ...statements])
-    const failed = answers.find((answer) => answer.status === 'rejected')
-    if (failed === undefined) return transaction
-    await transaction.release()
-    throw asStoreError(failed.reason)
+    try {
+      const statements = locks.map(({ table, keys }) => ({ text: lockText(table), values: keyArrays(table, keys) }))
+      const failed = (await connection.burst([BEGIN, ...statements])).find(({ status }) => status === 'rejected')
+      if (failed?.status === 'rejected') throw asStoreError(failed.reason)
+      return transaction
+    } catch (error) {
+      await transaction.release()
+      throw error
+    }
   }
 
   load(table: Table, keys: readonly Row[]): Promise<readonly Row[]> {
@@ -38,15 +42,19 @@ export class LockedTransaction implements Transaction {
 
   async commit(plan: Plan): Promise<readonly number[]> {
     try {
-      return await commit(this.#connection, plan, 'goes on')
-    } finally {
+      const firsts = await commit(this.#connection, plan, 'goes on')
       this.#end()
+      return firsts
+    } catch (error) {
+      await this.release()
+      throw error
     }
   }
 
+  /** A plan that was refused before it was sent leaves the transaction open, so this always says ROLLBACK. */
   async release(): Promise<void> {
     if (!this.#open) return
-    if (this.#connection.broken === undefined) await this.#connection.burst([{ text: 'ROLLBACK' }])
+    if (this.#connection.broken === undefined) await this.#connection.burst([ROLLBACK]).catch(() => undefined)
     this.#end()
   }
 
@@ -72,7 +80,6 @@ export async function commit(
   const begin = transaction === 'begins' ? [BEGIN] : []
   const statements = [...begin, ...plan.writes.map(writeOf), ...groups.map((group) => appendOf(group, plan)), COMMIT]
   if (statements.length === begin.length + 1 && begin.length > 0) return []
-  if (connection.broken !== undefined) throw asStoreError(connection.broken)
   const answers = await connection.burst(statements)
   const failedAt = answers.findIndex((answer) => answer.status === 'rejected')
   const failed = answers[failedAt]

@@ -1,8 +1,9 @@
 // Connections to PostgreSQL: how each is set up, how statements leave in one burst, how a broken one is replaced.
 import pg from 'pg'
 import { StoreUnavailable } from '../ports.ts'
-import type { Cell, Clock } from '../ports.ts'
-import { endsTheSession, sqlState } from './postgres-errors.ts'
+import type { Cell } from '../ports.ts'
+import { systemClock } from '../system.ts'
+import { asStoreError, endsTheSession, sqlState } from './postgres-errors.ts'
 
 export interface Statement {
   readonly text: string
@@ -73,8 +74,8 @@ const types: pg.CustomTypesConfig = {
 
 const names = new Map<string, string>()
 
-/** One name a text in all connections; pg prepares it on a connection at its first use there. */
-function preparedName(text: string): string | undefined {
+/** One name a text in all sessions; pg prepares it in a session at its first use there. */
+function nameOf(text: string): string | undefined {
   const known = names.get(text)
   if (known !== undefined || names.size >= PREPARED_LIMIT) return known
   const name = `lonja_${names.size}`
@@ -82,15 +83,33 @@ function preparedName(text: string): string | undefined {
   return name
 }
 
+const prepared = new WeakMap<pg.PoolClient, Set<string>>()
+
+/** What a session has prepared stays with it, whoever uses it next. */
+function preparedOn(client: pg.PoolClient): Set<string> {
+  let known = prepared.get(client)
+  if (known === undefined) prepared.set(client, (known = new Set()))
+  return known
+}
+
+interface NamedQuery {
+  readonly name: string | undefined
+  readonly text: string
+  readonly values: readonly unknown[]
+}
+
 /** One session. Whatever is sent in one turn of the event loop leaves together and is answered in order. */
 export class Connection {
   readonly #client: pg.PoolClient
   readonly #plan: ConnectionPlan
+  readonly #prepared: Set<string>
+  #preparing: Promise<unknown> | undefined
   #broken: Error | undefined
 
   constructor(client: pg.PoolClient, plan: ConnectionPlan) {
     this.#client = client
     this.#plan = plan
+    this.#prepared = preparedOn(client)
     client.on('error', this.#breaks)
     client.on('end', this.#ends)
   }
@@ -118,29 +137,44 @@ export class Connection {
     return outcome.value
   }
 
-  /** Sends all in one piece and waits for every answer. An error inside a transaction fails all that follows it. */
+  /**
+   * Sends all in one piece and waits for every answer. An error inside a transaction fails all that follows it.
+   *
+   * @throws {StoreUnavailable} or {Conflict} when the session ended before: nothing was sent.
+   */
   async burst(statements: readonly Statement[]): Promise<PromiseSettledResult<Answer>[]> {
-    const { onSent, clock, answerWithinMs } = this.#plan
-    onSent(statements.length)
+    const queries = statements.map(({ text, values = [] }) => ({ name: nameOf(text), text, values }))
+    while (this.#preparing !== undefined) await this.#preparing
+    if (queries.every(({ name }) => name === undefined || this.#prepared.has(name))) return this.#send(queries)
+    // Preparing fails inside a transaction that failed. A second burst sent meanwhile would already count on it.
+    const outcomes = this.#send(queries)
+    this.#preparing = outcomes.then(
+      () => (this.#preparing = undefined),
+      () => (this.#preparing = undefined),
+    )
+    return outcomes
+  }
+
+  async #send(queries: readonly NamedQuery[]): Promise<PromiseSettledResult<Answer>[]> {
+    if (this.#broken !== undefined) throw asStoreError(this.#broken)
+    const { onSent, answerWithinMs } = this.#plan
+    onSent(queries.length)
     const { stream } = (this.#client as unknown as { readonly connection: pg.Connection }).connection
-    const cancelLimit = clock.after(answerWithinMs, () => stream.destroy(new Error('no answer in time')))
+    const cancelLimit = systemClock.after(answerWithinMs, () => stream.destroy(new Error('no answer in time')))
     stream.cork()
-    const answers = statements.map(({ text, values = [] }) => {
-      const name = preparedName(text)
-      const query = {
-        text,
-        values: values as unknown[],
-        rowMode: 'array' as const,
-        ...(name === undefined ? {} : { name }),
-      }
-      return this.#client.query<Cell[]>(query)
+    const answers = queries.map(({ name, text, values }) => {
+      return this.#client.query<Cell[]>({ text, values: [...values], rowMode: 'array', ...(name && { name }) })
     })
     stream.uncork()
     const outcomes = await Promise.allSettled(answers)
     cancelLimit()
-    const last = outcomes.find((outcome) => outcome.status === 'rejected' && endsTheSession(outcome.reason))
-    if (last?.status === 'rejected') this.#broken ??= last.reason as Error
+    for (const [at, outcome] of outcomes.entries()) this.#learn(queries[at]?.name, outcome)
     return outcomes
+  }
+
+  #learn(name: string | undefined, outcome: PromiseSettledResult<Answer>): void {
+    if (outcome.status === 'rejected' && endsTheSession(outcome.reason)) this.#broken ??= outcome.reason
+    if (outcome.status === 'fulfilled' && name !== undefined) this.#prepared.add(name)
   }
 
   release(): void {
@@ -152,7 +186,6 @@ export class Connection {
 
 export interface ConnectionPlan {
   readonly url: string
-  readonly clock: Clock
   /** Connections opened at most. */
   readonly limit: number
   readonly settings: Readonly<Record<string, string>>
@@ -193,15 +226,15 @@ export class Connections {
 
   /** @throws {StoreUnavailable} when there is none in time. */
   async acquire(): Promise<Connection> {
-    const { clock, url, connectWithinMs } = this.#plan
-    const end = clock.now() + connectWithinMs
+    const { url, connectWithinMs } = this.#plan
+    const end = systemClock.now() + connectWithinMs
     for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_RETRY_MS)) {
       try {
         return new Connection(await this.#session(), this.#plan)
       } catch (error) {
-        if (isHopeless(error) || clock.now() + waitMs > end) throw unreachable(url, error as Error)
+        if (isHopeless(error) || systemClock.now() + waitMs > end) throw unreachable(url, error as Error)
       }
-      await new Promise<void>((resolve) => void clock.after(waitMs, resolve))
+      await new Promise<void>((resolve) => void systemClock.after(waitMs, resolve))
     }
   }
 

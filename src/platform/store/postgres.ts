@@ -23,6 +23,7 @@ import { headsStatement, postgresName, readLogStatement, readTransactionsStateme
 export interface PostgresOptions {
   /** postgres://user:password@host:port/database: the server itself, not a pooler that shares sessions. */
   readonly url: string
+  /** Stamps the start of an incarnation; waiting for the network goes by the machine's own. */
   readonly clock?: Clock
   /** Sessions for reading beside the one that writes. */
   readonly readers?: number
@@ -67,7 +68,7 @@ class PostgresStore implements Store {
     const { connectWithinMs = CONNECT_WITHIN_MS, answerWithinMs = ANSWER_WITHIN_MS } = options
     this.#clock = clock
     const onSent = (count: number): void => void (this.#statements += count)
-    const shared = { url, clock, connectWithinMs, answerWithinMs, onSent }
+    const shared = { url, connectWithinMs, answerWithinMs, onSent }
     this.#writers = new Connections({ ...shared, limit: WRITERS, settings: { ...keyedSettings, ...readOnlySettings } })
     this.#readers = new Connections({ ...shared, limit: readers, settings: readOnlySettings })
   }

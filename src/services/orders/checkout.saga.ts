@@ -2,7 +2,7 @@
 import type { Duration } from '../../kernel/duration.ts'
 import { milliseconds } from '../../kernel/duration.ts'
 import type { DataOf, Message } from '../../kernel/message.ts'
-import type { Saga } from '../../kernel/saga.ts'
+import type { Saga, Step } from '../../kernel/saga.ts'
 import { saga } from '../../kernel/saga.ts'
 import * as inventory from '../inventory/contract.ts'
 import * as payments from '../payments/contract.ts'
@@ -72,13 +72,83 @@ function reasonOf({ type, data }: Message): CancelReason {
   return 'OUT_OF_STOCK'
 }
 
+function piecesOf({ items }: Checkout): number {
+  return items.reduce((sum, { quantity }) => sum + quantity, 0)
+}
+
+/** The limits of the steps up to the one that takes the goods off the stock: so long they have to be held, and longer. */
+function untilCommit({ reserve, commit }: CheckoutLimits, pay: Duration): Duration[] {
+  return [reserve, pay, commit]
+}
+
+function holdMs(limits: CheckoutLimits, pay: Duration): number {
+  return [...untilCommit(limits, pay), limits.holdMargin].reduce((sum, limit) => sum + milliseconds(limit), 0)
+}
+
+function payWithin(limits: CheckoutLimits, { parts }: Checkout): Duration {
+  return parts.some(({ method }) => method === 'manual') ? limits.manualPay : limits.pay
+}
+
+function reserve(limits: CheckoutLimits): Step<Checkout> {
+  return {
+    name: 'reserve',
+    send: (o) => inventory.ReserveStock({ ...stockOf(o), holdMs: holdMs(limits, payWithin(limits, o)) }),
+    done: inventory.StockReserved,
+    refused: inventory.StockRefused,
+    undo: (o) => inventory.ReleaseStock(stockOf(o)),
+    undone: inventory.StockReleased,
+    within: limits.reserve,
+    late: 'OUT_OF_STOCK' satisfies CancelReason,
+  }
+}
+
+function pay(limits: CheckoutLimits): Step<Checkout> {
+  return {
+    name: 'pay',
+    send: ({ orderId, amount, currency, parts, reference }) =>
+      payments.CapturePayment({ orderId, amount, currency, parts, reference }),
+    done: payments.PaymentCaptured,
+    refused: payments.PaymentDeclined,
+    undo: ({ orderId, currency }) => payments.RefundPayment({ orderId, currency }),
+    undone: payments.PaymentRefunded,
+    // A refund waits for a capture that is under way, and for a gateway that is down.
+    undoWithin: '1 h',
+    tells: ({ orderId }) => orders.MarkOrderPaid({ orderId }),
+    within: (o) => payWithin(limits, o),
+    late: 'PAYMENT_TIMEOUT' satisfies CancelReason,
+  }
+}
+
+function commit(limits: CheckoutLimits): Step<Checkout> {
+  return {
+    name: 'commit',
+    send: (o) => inventory.CommitStock(stockOf(o)),
+    done: inventory.StockCommitted,
+    refused: inventory.StockCommitRefused,
+    undo: (o) => inventory.RestockOrder(stockOf(o)),
+    undone: inventory.OrderRestocked,
+    within: limits.commit,
+    late: 'OUT_OF_STOCK' satisfies CancelReason,
+  }
+}
+
+function ship(limits: CheckoutLimits): Step<Checkout> {
+  return {
+    name: 'ship',
+    send: (o) =>
+      shipping.BookShipment({ orderId: o.orderId, address: o.address, pieces: piecesOf(o), reference: o.reference }),
+    done: shipping.ShipmentBooked,
+    refused: shipping.ShipmentRefused,
+    undo: ({ orderId }) => shipping.CancelShipment({ orderId }),
+    undone: shipping.ShipmentCancelled,
+    undoWithin: '1 h',
+    within: limits.ship,
+    late: 'SHIPMENT_REFUSED' satisfies CancelReason,
+  }
+}
+
 /** Builds the saga; other limits than the usual ones are for shops whose payments take longer, and for tests. */
 export function checkoutWith(limits: CheckoutLimits): Saga {
-  const payWithin = ({ parts }: Pick<Checkout, 'parts'>) =>
-    parts.some(({ method }) => method === 'manual') ? limits.manualPay : limits.pay
-  const untilCommit = (pay: Duration) => [limits.reserve, pay, limits.commit]
-  const holdMs = (pay: Duration) =>
-    [...untilCommit(pay), limits.holdMargin].reduce((sum, limit) => sum + milliseconds(limit), 0)
   return saga({
     name: 'checkout',
     starts: orders.OrderPlaced,
@@ -98,56 +168,7 @@ export function checkoutWith(limits: CheckoutLimits): Saga {
       orders.FlagOrder,
     ],
     remembers: remembered,
-    steps: [
-      {
-        name: 'reserve',
-        send: (o) => inventory.ReserveStock({ ...stockOf(o), holdMs: holdMs(payWithin(o)) }),
-        done: inventory.StockReserved,
-        refused: inventory.StockRefused,
-        undo: (o) => inventory.ReleaseStock(stockOf(o)),
-        undone: inventory.StockReleased,
-        within: limits.reserve,
-        late: 'OUT_OF_STOCK' satisfies CancelReason,
-      },
-      {
-        name: 'pay',
-        send: ({ orderId, amount, currency, parts, reference }) =>
-          payments.CapturePayment({ orderId, amount, currency, parts, reference }),
-        done: payments.PaymentCaptured,
-        refused: payments.PaymentDeclined,
-        undo: ({ orderId, currency }) => payments.RefundPayment({ orderId, currency }),
-        undone: payments.PaymentRefunded,
-        // A refund waits for a capture that is under way, and for a gateway that is down.
-        undoWithin: '1 h',
-        tells: ({ orderId }) => orders.MarkOrderPaid({ orderId }),
-        within: payWithin,
-        late: 'PAYMENT_TIMEOUT' satisfies CancelReason,
-      },
-      {
-        name: 'commit',
-        send: (o) => inventory.CommitStock(stockOf(o)),
-        done: inventory.StockCommitted,
-        refused: inventory.StockCommitRefused,
-        undo: (o) => inventory.RestockOrder(stockOf(o)),
-        undone: inventory.OrderRestocked,
-        within: limits.commit,
-        late: 'OUT_OF_STOCK' satisfies CancelReason,
-      },
-      {
-        name: 'ship',
-        send: ({ orderId, address, items, reference }) => {
-          const pieces = items.reduce((sum, { quantity }) => sum + quantity, 0)
-          return shipping.BookShipment({ orderId, address, pieces, reference })
-        },
-        done: shipping.ShipmentBooked,
-        refused: shipping.ShipmentRefused,
-        undo: ({ orderId }) => shipping.CancelShipment({ orderId }),
-        undone: shipping.ShipmentCancelled,
-        undoWithin: '1 h',
-        within: limits.ship,
-        late: 'SHIPMENT_REFUSED' satisfies CancelReason,
-      },
-    ],
+    steps: [reserve(limits), pay(limits), commit(limits), ship(limits)],
     stops: [orders.CancellationRequested, inventory.ReservationExpired],
     succeeds: { send: ({ orderId }) => orders.ConfirmOrder({ orderId }), done: orders.OrderConfirmed },
     fails: { send: ({ orderId }, reason) => orders.CancelOrder({ orderId, reason }), done: orders.OrderCancelled },
@@ -156,8 +177,8 @@ export function checkoutWith(limits: CheckoutLimits): Saga {
     givenUp: orders.OrderFailed,
     holds: [limits.pay, limits.manualPay].map((pay) => ({
       name: `stock for a payment within ${pay}`,
-      heldMs: holdMs(pay),
-      within: untilCommit(pay),
+      heldMs: holdMs(limits, pay),
+      within: untilCommit(limits, pay),
     })),
   })
 }

@@ -52,6 +52,21 @@ export function placedOf(order: Order, orderId: string): Placed {
   return order.placed as Placed
 }
 
+/** All that can happen to an order. */
+export const orderEvents = [
+  contract.OrderPlaced,
+  contract.OrderPaid,
+  contract.OrderConfirmed,
+  contract.OrderCancelled,
+  contract.OrderFlagged,
+  contract.OrderFailed,
+  contract.CancellationRequested,
+  contract.ManualPaymentReceived,
+  contract.ReturnRequested,
+  contract.ReturnCompleted,
+  contract.ReturnRejected,
+] as const
+
 export const order = aggregate<Order>('order')({
   key: 'orderId',
   commands: [
@@ -67,19 +82,7 @@ export const order = aggregate<Order>('order')({
     contract.CompleteReturn,
     contract.RejectReturn,
   ],
-  events: [
-    contract.OrderPlaced,
-    contract.OrderPaid,
-    contract.OrderConfirmed,
-    contract.OrderCancelled,
-    contract.OrderFlagged,
-    contract.OrderFailed,
-    contract.CancellationRequested,
-    contract.ManualPaymentReceived,
-    contract.ReturnRequested,
-    contract.ReturnCompleted,
-    contract.ReturnRejected,
-  ],
+  events: orderEvents,
   initial: () => nothing,
   loads: { PlaceOrder: placingLoads },
 

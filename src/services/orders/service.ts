@@ -6,7 +6,7 @@ import { CHECKOUT_LIMITS, checkoutWith } from './checkout.saga.ts'
 import * as contract from './contract.ts'
 import { clientCopy, copyHandlers, orderReference, productCopy } from './copies.ts'
 import { ordersCancelled, ordersCreated, ordersFailed, ordersPaid } from './feeds/orders.feed.ts'
-import { order } from './order.ts'
+import { order, orderEvents } from './order.ts'
 import { orderList } from './order-list.projection.ts'
 import { orderRoutes } from './order.routes.ts'
 import { placing } from './placing.routes.ts'
@@ -20,7 +20,7 @@ export function ordersWith(limits: CheckoutLimits): Service {
     summary: 'Orders from placed to confirmed, cancelled or returned.',
     contract: contract.ordersContract,
     codes: contract.ordersCodes,
-    publishes: [...order.events],
+    publishes: orderEvents,
     aggregates: [order],
     entities: [clientCopy, productCopy, orderReference],
     handlers: copyHandlers,

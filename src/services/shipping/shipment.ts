@@ -53,11 +53,12 @@ export const shipment = entity<Shipment>('shipment', {
 export const bookShipment = on(BookShipment, {
   says: [ShipmentBooked, ShipmentRefused, bookWithCarrier],
   loads: ({ orderId }) => [shipment.at(orderId)],
-  handle: ({ orderId, address, pieces, reference }, held) => {
+  handle: (asked, held) => {
+    const { orderId, reference } = asked
     const before = held.get(shipment.at(orderId))
     if (before.status !== 'none') return sayAgain(orderId, before)
     held.put(shipment.at(orderId), { ...before, status: 'booking', reference })
-    return bookWithCarrier({ orderId, address, pieces, reference })
+    return bookWithCarrier(asked)
   },
 })
 

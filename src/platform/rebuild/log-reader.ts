@@ -1,0 +1,154 @@
+// Reads the log in large chunks below fixed bounds, whole partitions side by side: what lies below a bound never changes.
+import type { LogRecord, RecordBody } from '../log/record.ts'
+import type { LogRow, Store } from '../ports.ts'
+import type { Group, Registry } from '../runtime/registry.ts'
+
+/** How far a reader has come in one partition of one source. */
+export interface Place {
+  readonly source: string
+  readonly topic: string
+  readonly partition: number
+  /** The sequence that is read next. */
+  readonly next: number
+  readonly generation: number
+  readonly incarnation: number
+}
+
+/** By the name of the place, the sequence that is not read any more. */
+export type Bounds = ReadonlyMap<string, number>
+
+export interface Chunk {
+  /** Those that the reader wants, in order within each place. */
+  readonly records: readonly LogRecord[]
+  /** All places as they are after the chunk. */
+  readonly places: readonly Place[]
+  /** Records passed, wanted or not. */
+  readonly passed: number
+}
+
+export interface LogReaderOptions {
+  readonly storeOf: (source: string) => Store
+  readonly wants: (type: string) => boolean
+  /** About how many records one chunk passes. */
+  readonly recordsAChunk: number
+}
+
+/** What a first chunk expects of a log row; afterwards it is measured. */
+const FIRST_RECORDS_A_ROW = 50
+const MAX_ROWS_A_RANGE = 5000
+
+/** A record is missing: nothing above it may be applied. */
+export class LogGap extends Error {
+  override readonly name = 'LogGap'
+}
+
+export function placeName({ source, topic, partition }: Pick<Place, 'source' | 'topic' | 'partition'>): string {
+  return `${source}/${topic}/${partition}`
+}
+
+/** Every partition that the group hears, from its beginning. */
+export function placesOf({ schemas }: Registry, { topics }: Pick<Group, 'topics'>): Place[] {
+  return schemas.flatMap(({ schema: source, topics: declared }) =>
+    declared
+      .filter(({ name }) => topics.includes(name))
+      .flatMap(({ name: topic, partitions }) =>
+        Array.from({ length: partitions }, (_, partition): Place => {
+          return { source, topic, partition, next: 0, generation: 1, incarnation: 1 }
+        }),
+      ),
+  )
+}
+
+/** How many records lie between the places and the bounds. */
+export function remaining(places: readonly Place[], bounds: Bounds): number {
+  return places.reduce((sum, place) => sum + Math.max(0, (bounds.get(placeName(place)) ?? 0) - place.next), 0)
+}
+
+export class LogReader {
+  readonly #options: LogReaderOptions
+  #recordsARow = FIRST_RECORDS_A_ROW
+
+  constructor(options: LogReaderOptions) {
+    this.#options = options
+  }
+
+  /**
+   * The next records of all places that are below their bounds.
+   *
+   * @throws {LogGap}
+   */
+  async read(places: readonly Place[], bounds: Bounds): Promise<Chunk> {
+    const behind = places.filter((place) => place.next < (bounds.get(placeName(place)) ?? 0))
+    const rows = await this.#rows(behind)
+    const records: LogRecord[] = []
+    let passed = 0
+    const moved = places.map((place) => {
+      const name = placeName(place)
+      const bound = bounds.get(name) ?? 0
+      if (place.next >= bound) return place
+      const after = this.#pass(place, rows.get(name) ?? [], { bound, records })
+      passed += after.next - place.next
+      return after
+    })
+    return { records, places: moved, passed }
+  }
+
+  async #rows(behind: readonly Place[]): Promise<ReadonlyMap<string, LogRow[]>> {
+    const { storeOf, recordsAChunk } = this.#options
+    const rowsARange = Math.floor(recordsAChunk / (this.#recordsARow * Math.max(1, behind.length)))
+    const limit = Math.min(MAX_ROWS_A_RANGE, Math.max(1, rowsARange))
+    const found = new Map<string, LogRow[]>()
+    const bySource = Map.groupBy(behind, ({ source }) => source)
+    for (const [source, places] of bySource) {
+      const ranges = places.map(({ topic, partition, next }) => ({ topic, partition, from: next }))
+      for (const row of await storeOf(source).readLog(source, ranges, limit)) {
+        const name = placeName({ source, topic: row.topic, partition: row.partition })
+        const rows = found.get(name)
+        if (rows === undefined) found.set(name, [row])
+        else rows.push(row)
+      }
+    }
+    const all = [...found.values()].flat()
+    const records = all.reduce((sum, { first, last }) => sum + last - first + 1, 0)
+    if (all.length > 0) this.#recordsARow = Math.max(1, records / all.length)
+    return found
+  }
+
+  /** Adds the records up to the bound and returns the place behind them. */
+  #pass(
+    place: Place,
+    rows: readonly LogRow[],
+    { bound, records }: { readonly bound: number; readonly records: LogRecord[] },
+  ): Place {
+    let { next, generation, incarnation } = place
+    for (const row of rows) {
+      if (next >= bound) break
+      if (row.last < next) continue
+      if (row.first > next) break
+      this.#take(place.source, row, { from: next, to: Math.min(bound, row.last + 1), records })
+      next = Math.min(bound, row.last + 1)
+      generation = row.generation
+      incarnation = row.incarnation
+    }
+    if (next === place.next) throw new LogGap(`The record ${next} of ${placeName(place)} is missing in the log.`)
+    return { ...place, next, generation, incarnation }
+  }
+
+  #take(
+    source: string,
+    row: LogRow,
+    { from, to, records }: { readonly from: number; readonly to: number; readonly records: LogRecord[] },
+  ): void {
+    const { wants } = this.#options
+    const { topic, partition, generation, incarnation, appendedAt, first } = row
+    const bodies = JSON.parse(row.body) as readonly RecordBody[]
+    for (let sequence = from; sequence < to; sequence += 1) {
+      const body = bodies[sequence - first]
+      if (body === undefined) throw new LogGap(`The record ${sequence} of ${source}/${topic}/${partition} has no body.`)
+      const { type, key, data, correlation = key, cause, traceparent } = body
+      if (!wants(type)) continue
+      const place = { source, topic, partition, generation, incarnation, sequence, appendedAt }
+      records.push({ type, key, data, correlation, cause, traceparent, ...place })
+    }
+  }
+}

@@ -1,0 +1,50 @@
+// Keeps a second server off a SQLite file: a lock of the operating system, which a kill -9 releases as well.
+import { DatabaseSync } from 'node:sqlite'
+
+/** SQLite's primary result codes (https://www.sqlite.org/rescode.html). */
+const SQLITE_BUSY = 5
+const SQLITE_LOCKED = 6
+
+/** Another server works on the file; the message says what to do. */
+export class StoreInUse extends Error {
+  override readonly name = 'StoreInUse'
+}
+
+/**
+ * Locks `<path>.lock`, an empty database beside the file, for as long as the process lives. The database itself can't
+ * be locked, since reading tools work beside the server; a file with a process id would outlive a kill -9.
+ *
+ * @returns what gives the lock back.
+ * @throws {StoreInUse} when another server has it.
+ */
+export function lockSqlite(path: string): () => void {
+  const lockPath = `${path}.lock`
+  const database = openLock(path, lockPath)
+  try {
+    database.exec('BEGIN EXCLUSIVE')
+  } catch (error) {
+    database.close()
+    const code = (error as { readonly errcode?: number }).errcode ?? 0
+    if ((code & 0xff) === SQLITE_BUSY || (code & 0xff) === SQLITE_LOCKED) throw inUse(path, lockPath)
+    throw error
+  }
+  return () => {
+    if (database.isOpen) database.close()
+  }
+}
+
+function openLock(path: string, lockPath: string): DatabaseSync {
+  try {
+    return new DatabaseSync(lockPath, { timeout: 0 })
+  } catch (error) {
+    throw new Error(`The lock ${lockPath} of the database ${path} can't be opened: ${(error as Error).message}.`, {
+      cause: error,
+    })
+  }
+}
+
+function inUse(path: string, lockPath: string): StoreInUse {
+  return new StoreInUse(
+    `Another Lonja works on ${path} (it holds ${lockPath}). Stop it, or name another file with --store sqlite:PATH.`,
+  )
+}
