@@ -1,4 +1,4 @@
-// What simulated outside systems share: they work once per idempotency key, slowly or losing the answer where a rule says so.
+// What simulated outside systems share: they work once per idempotency key, and slowly where a rule says so.
 
 /** The part of a clock that they need; a virtual one makes a slow provider instant. */
 export interface SimulatedClock {
@@ -113,7 +113,7 @@ export function slownessOf(reference: string, word: string): number {
 }
 
 /**
- * Picks one in so many texts, always the same ones; 0 picks none. The salt tells one question about a text from another.
+ * Picks one in so many texts, always the same ones; 0 picks none. The salt tells two questions about a text apart.
  *
  * @example
  * isOneIn(50, 'decline', '536365') // the same in every run

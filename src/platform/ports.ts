@@ -162,6 +162,8 @@ export interface SchemaDeclaration {
   readonly tables: readonly Table[]
   /** A topic is listed in the schema of each service that may append to it. */
   readonly topics: readonly { readonly name: string; readonly partitions: number }[]
+  /** Tables that nobody reads any more: dropped where they exist. */
+  readonly obsolete?: readonly Table[]
 }
 
 /** Somebody else wrote first. Never counts against a message. */

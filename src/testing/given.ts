@@ -16,6 +16,8 @@ export interface Moment extends Partial<Context> {
 export interface When<State> {
   /** Checks that exactly these events follow, in order; all of their fields. */
   then(...events: Message[]): Outcome<State>
+  /** A repetition, or a command that came too late: nothing happens, and it is no error. */
+  thenNothing(): Outcome<State>
   /** Checks the code and, where given, these of its details; nothing may have changed. */
   refuses(code: string, details?: RefusalDetails): void
   /** What follows, for tests that look at a part of it. @throws {Refusal} */
@@ -61,14 +63,16 @@ export function given<State>(aggregate: Aggregate<State>, ...events: readonly Me
 }
 
 function whenOf<State>(run: () => Outcome<State>, documents: Holding, own: AnyRef): When<State> {
+  const then = (...events: readonly Message[]) => {
+    const outcome = run()
+    assert.deepEqual(outcome.events.map(plain), events.map(plain))
+    return outcome
+  }
   return {
     outcome: run,
     // oxlint-disable-next-line unicorn/no-thenable -- the word of every given/when/then; nobody awaits it
-    then: (...events) => {
-      const outcome = run()
-      assert.deepEqual(outcome.events.map(plain), events.map(plain))
-      return outcome
-    },
+    then,
+    thenNothing: () => then(),
     refuses: (code, details = {}) => {
       const before = documents.state(own)
       const refusal = refusalOf(run)

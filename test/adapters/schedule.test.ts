@@ -18,12 +18,14 @@ interface Session {
   readonly remove: (...keys: readonly string[]) => Promise<unknown>
   readonly lock: (...keys: readonly string[]) => Promise<unknown>
   readonly run: (sql: string) => Promise<string>
+  readonly rows: (sql: string) => Promise<number>
   /** Resolves when the server says that the session waits for a lock of another. */
   readonly waits: () => Promise<unknown>
 }
 
 interface Stage {
   readonly store: Store
+  readonly url: string
   readonly a: Session
   readonly b: Session
   readonly c: Session
@@ -56,6 +58,7 @@ async function openSession(client: Client, watcher: Client): Promise<Session> {
     remove: (...keys) => ask(writeStatement(documents, 'delete'), [keys]),
     lock: (...keys) => ask(lockStatement(documents), [keys]),
     run: async (sql) => (await ask(sql)).command,
+    rows: async (sql) => (await ask(sql)).rows.length,
     waits: () => {
       const sql = `SELECT 1 FROM pg_stat_activity WHERE pid = ${pid} AND wait_event_type = 'Lock'`
       return waitFor(async () => (await watcher.query(sql)).rowCount === 1, { withinMs: 5000, what: 'a session waits' })
@@ -78,7 +81,7 @@ function stage(play: (stage: Stage) => Promise<void>): () => Promise<void> {
       const b = await openSession(second, watcher)
       const c = await openSession(third, watcher)
       for (const session of [a, b, c]) await session.run('BEGIN')
-      await play({ store, a, b, c })
+      await play({ store, url, a, b, c })
     } finally {
       await Promise.all(clients.map((client) => client.end()))
       await store.close()
@@ -191,6 +194,49 @@ suite('schedules: lock order', () => {
       }),
     )
   }
+})
+
+suite('schedules: the store', () => {
+  test(
+    'locks heads in sorted order, whatever the order of the plan',
+    stage(async ({ store, a, b }) => {
+      await a.append(1)
+      const order = [append(2), append(0, { topic: 'shop.commands' }), append(1), append(0)]
+      const waiting = started(commit(store, { appends: order.map((one, at) => ({ ...one, body: `[${at}]` })) }))
+      const free = async (topic: string, partition: number): Promise<boolean> => {
+        const lock = `SELECT 1 FROM shop.heads WHERE topic = '${topic}' AND partition = ${partition} FOR UPDATE NOWAIT`
+        await b.run('SAVEPOINT look')
+        const found = await b.run(lock).then(() => true, isConflict)
+        await b.run('ROLLBACK TO look')
+        return found
+      }
+      await waitFor(async () => !(await free('shop.events', 0)), { withinMs: 500, what: 'it holds the first two' })
+      assert.equal(await free('shop.commands', 0), false)
+      assert.equal(await free('shop.events', 2), true)
+      await a.run('COMMIT')
+      assert.deepEqual(await waiting, [0, 0, 1, 0])
+      assert.deepEqual((await log(store, 1)).at(-1)?.body, '[2]')
+    }),
+  )
+
+  test(
+    'waits for another and goes on with what that one left, whatever level the database sets',
+    stage(async ({ url, a, b }) => {
+      await b.run(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = serializable',
+        current_database()); END $$`)
+      await b.run('COMMIT')
+      await a.append(0)
+      const reopened = await openPostgres({ url })
+      try {
+        const second = started(commit(reopened, { appends: [append(0)] }))
+        await waitFor(async () => (await b.rows(`SELECT 1 FROM pg_locks WHERE NOT granted`)) === 1, { withinMs: 500 })
+        await a.run('COMMIT')
+        assert.deepEqual(await second, [1])
+      } finally {
+        await reopened.close()
+      }
+    }),
+  )
 })
 
 suite('schedules: fences', () => {

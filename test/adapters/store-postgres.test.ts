@@ -142,8 +142,7 @@ suite('store on PostgreSQL: sessions', () => {
       }
       assert.equal((await load(store, documents, ['a']))[0]?.[1], 4)
       await endSessions(client)
-      const heads = await store.heads('shop').catch(() => store.heads('shop'))
-      assert.equal(heads.length, 6)
+      assert.equal((await store.heads('shop')).length, 6)
     }),
   )
 
@@ -197,6 +196,28 @@ suite('store on PostgreSQL: sessions', () => {
       const given = await store.begin([{ table: documents, keys: [['a']] }])
       await given.release()
       await commit(store, { writes: [write(documents, 'versioned', ['a', 3, 'theirs'])] })
+    }),
+  )
+
+  test(
+    'a plan that is refused before it is sent gives its locks back',
+    using(async ({ store }) => {
+      await commit(store, plan)
+      const locked = await store.begin([{ table: documents, keys: [['a']] }])
+      const refused = { ...plan, writes: [write(documents, 'versioned', ['a', 0.5, 'half'])], appends: [] }
+      await assert.rejects(locked.commit({ ...refused, appendedAt: 1, transaction: 1 }), BadData)
+      await commit(store, { writes: [write(documents, 'versioned', ['a', 2, 'two'])] })
+    }),
+  )
+
+  test(
+    'a batch that fails before its last statements were ever prepared does not fail the batch behind it',
+    using(async ({ store }) => {
+      const failing = { writes: [write(documents, 'delete', ['missing'])], appends: [append(0)] }
+      const fine = { writes: [write(documents, 'versioned', ['a', 1, 'one'])], appends: [append(0)] }
+      const [first, second] = await Promise.allSettled([commit(store, failing), commit(store, fine)])
+      assert.ok(first.status === 'rejected' && first.reason instanceof Conflict)
+      assert.deepEqual(second, { status: 'fulfilled', value: [0] })
     }),
   )
 

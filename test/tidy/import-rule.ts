@@ -3,7 +3,7 @@ import type { Finding, Rule } from './finding.ts'
 import { importsOf, isTest, type Import, type Source } from './source.ts'
 
 type Area =
-  | { readonly name: 'kernel' | 'platform' | 'cli' | 'main' | 'services-list' | 'testing' | 'unknown' | 'outside' }
+  | { readonly name: 'kernel' | 'platform' | 'cli' | 'main' | 'app' | 'services-list' | 'testing' | 'unknown' | 'outside' }
   | { readonly name: 'service' | 'adapter'; readonly service: string }
 
 /** Pure as long as their clock and dice are left alone, which the purity rule sees to. */
@@ -28,6 +28,7 @@ export function areaOf(path: string): Area {
   const [root, first, service, inner] = path.split('/')
   if (root !== 'src') return { name: 'outside' }
   if (path === 'src/main.ts') return { name: 'main' }
+  if (path === 'src/app.ts') return { name: 'app' }
   if (path === 'src/services.ts') return { name: 'services-list' }
   if (first === 'services' && service !== undefined && inner !== undefined) {
     return { name: inner === 'adapters' ? 'adapter' : 'service', service }
@@ -43,11 +44,12 @@ const isContract = (path: string): boolean => /^src\/services\/[^/]+\/contract\.
 /** Says what is wrong with an import of one of our own files; undefined if nothing is. */
 function judgeOurs(from: Area, path: string): string | undefined {
   const to = areaOf(path)
-  if (from.name === 'main' || from.name === 'testing' || from.name === 'outside') return undefined
+  if (from.name === 'main' || from.name === 'app' || from.name === 'testing' || from.name === 'outside') return undefined
   if (to.name === 'outside')
     return path === 'package.json' ? undefined : 'src imports nothing outside src but package.json'
   if (to.name === 'testing') return 'src/testing is for tests only: move what production needs to src/platform'
   if (to.name === 'main') return 'nobody imports main.ts: move what is shared to where it belongs'
+  if (to.name === 'app' && from.name !== 'cli') return 'only main.ts and the command line put the application together'
   if (from.name === 'kernel') return to.name === 'kernel' ? undefined : 'kernel imports nothing of ours but kernel'
   if (from.name === 'platform') {
     const allowed = to.name === 'kernel' || to.name === 'platform'

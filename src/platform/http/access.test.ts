@@ -74,7 +74,7 @@ test('without a key, with a wrong one or another scheme, nothing is served, and 
   const codes = await Promise.all(
     [{}, { authorization: 'Basic Y2xlcms6eA==' }, { authorization: 'Bearer nobody' }, { 'x-api-key': 'nobody' }].map(
       async (headers) => {
-        const answer = await send(headers as Record<string, string>)
+        const answer = await send(headers)
         assert.match(String(answer.headers['www-authenticate']), /^Bearer/)
         return `${answer.statusCode} ${answer.json<{ readonly code: string }>().code}`
       },

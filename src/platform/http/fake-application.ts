@@ -5,7 +5,7 @@ import { on, type Held } from '../../kernel/handler.ts'
 import { contract, personal } from '../../kernel/message.ts'
 import { refuse, Refusal, type CodeTable } from '../../kernel/refuse.ts'
 import { get, patch, post, put, type Reader, type Reply, type Role, type Route } from '../../kernel/route.ts'
-import { service } from '../../kernel/service.ts'
+import { service, type Service } from '../../kernel/service.ts'
 import { currency, id, quantity, text } from '../../kernel/shapes.ts'
 import { toMinor } from '../../kernel/money.ts'
 import type { Application, PartHealth, Submission } from '../application.ts'
@@ -94,7 +94,7 @@ const routes: readonly Route[] = [
       refuse(body.state === 'gone', 'THING_FINAL')
       const first = await submit(MakeThing(params), () => ({ status: 200, body: 'one' }))
       const second = await submit(MakeThing(params), () => ({ status: 200, body: 'two' }))
-      return { status: 200, body: [first.body, second.body] }
+      return { status: 200, headers: { etag: '"8"' }, body: [first.body, second.body] }
     },
   }),
   put('/v1/things/:thingId', {
@@ -113,17 +113,7 @@ const routes: readonly Route[] = [
 const nothingHeld: Held = { get: (ref) => ref.kind.initial(), put: () => undefined }
 
 export class FakeApplication implements Application {
-  readonly services = [
-    service({
-      name: 'things',
-      summary: 'Things, to try the server on.',
-      contract: things,
-      codes: thingsCodes,
-      publishes: [],
-      handlers: [on(MakeThing, { says: [], handle: () => undefined })],
-      routes,
-    }),
-  ]
+  readonly services: readonly Service[]
   /** Each submission as it came. */
   readonly submitted: Submission[] = []
   /** What each wait was about, and how long it might take. */
@@ -133,6 +123,12 @@ export class FakeApplication implements Application {
   fault: Error | undefined
   time = 1_700_000_000_000
   readonly #answers = new Map<string, { readonly bodyHash: string; readonly reply: Promise<Reply> }>()
+
+  constructor(own: readonly Route[] = routes) {
+    const handlers = [on(MakeThing, { says: [], handle: () => undefined })]
+    const rules = { contract: things, codes: thingsCodes, publishes: [], handlers, routes: own }
+    this.services = [service({ name: 'things', summary: 'Things, to try the server on.', ...rules })]
+  }
 
   now(): number {
     return this.time
@@ -184,8 +180,8 @@ export interface TestServer {
 }
 
 /** A server over the fake, on this machine and without keys unless told otherwise. */
-export async function testServer(settings: Partial<ServerSettings> = {}): Promise<TestServer> {
-  const application = new FakeApplication()
+export async function testServer(settings: Partial<ServerSettings> = {}, own?: readonly Route[]): Promise<TestServer> {
+  const application = new FakeApplication(own)
   const lines: string[] = []
   const log = createLogger({ level: 'debug', format: 'json', destination: { write: (line) => void lines.push(line) } })
   const server = await createServer({

@@ -1,7 +1,7 @@
 // The headers that steer a request besides its key: Idempotency-Key, Prefer, X-Request-Id, traceparent, If-None-Match.
 import { Problem } from './problem.ts'
 
-export const MAX_WAIT_SECONDS = 30
+const MAX_WAIT_SECONDS = 30
 const MAX_IDEMPOTENCY_KEY_LENGTH = 200
 
 type HeaderValue = string | readonly string[] | undefined

@@ -159,13 +159,16 @@ export class Round {
       }
       this.outbox.take(outcomes, origin)
       this.#documents.keep()
-      this.outbox.note(key, {
-        at: now,
-        service: reaction.service,
-        what: 'command',
-        name: command.type,
-        detail: principal,
-      })
+      // What a command said names it as its cause; one that said nothing would otherwise be missing in the story.
+      if (outcomes.length === 0) {
+        this.outbox.note(key, {
+          at: now,
+          service: reaction.service,
+          what: 'command',
+          name: command.type,
+          detail: principal,
+        })
+      }
       return { kind: 'reply', reply }
     } catch (error) {
       if (!(error instanceof Refusal)) return { kind: 'fault', error }
@@ -182,8 +185,11 @@ export class Round {
       this.outbox.take(outcomes, { ...row, traceparent: undefined, cause: `effect ${row.id}` })
       this.#documents.keep()
       this.taken.push(input)
-      const detail = answer.outcome === 'answered' ? `answered, try ${answer.attempts}` : `gave up: ${answer.reason}`
-      this.outbox.note(row.correlation, this.#noteOf('effect', row, detail))
+      // An answer at the first try is told by the cause of what it led to.
+      if (answer.outcome === 'gave-up' || answer.attempts > 1 || outcomes.length === 0) {
+        const detail = answer.outcome === 'gave-up' ? `gave up: ${answer.reason}` : `answered at try ${answer.attempts}`
+        this.outbox.note(row.correlation, this.#noteOf('effect', row, detail))
+      }
     } catch (error) {
       this.failedInputs.push({ input, error })
     }

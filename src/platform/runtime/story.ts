@@ -36,7 +36,19 @@ export async function readStory(
     const records = rows.flatMap((row) => recordsOf(service, row, row.first))
     for (const record of records) if (record.correlation === correlation) entries.push(told(record, registry))
   }
-  return inOrder(entries)
+  return inOrder([...entries, ...causesOf(entries)])
+}
+
+/** Commands of callers and answers of the outside, as the records tell whose causes they are. */
+function causesOf(entries: readonly StoryEntry[]): StoryEntry[] {
+  const causes = new Map<string, StoryEntry>()
+  for (const { cause = '', at, service, position } of entries) {
+    if (position === undefined || causes.has(cause)) continue
+    const [what, name = '', ...detail] = cause.split(/[ :]/u)
+    if (what === 'http') causes.set(cause, { at, service, what: 'command', name, cause: detail.slice(1).join(' ') })
+    if (what === 'effect') causes.set(cause, { at, service, what: 'effect', name, cause: 'answered' })
+  }
+  return [...causes.values()]
 }
 
 function noted({ at, service, what, name, detail }: TrailNote): StoryEntry {

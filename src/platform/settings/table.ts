@@ -65,6 +65,21 @@ export const settingsTable = {
     parse: roleList,
     description: 'What this process does: api answers HTTP, worker handles messages.',
   }),
+  url: setting({
+    flag: 'url',
+    environment: ['LONJA_URL'],
+    fallback: '',
+    parse: orNothing(matching(/^https?:\/\/[^\s/]+(?:\/\S*)?$/, 'write an address such as http://127.0.0.1:8080')),
+    description: 'Running server that commands talk to; the one at --host and --port unless given.',
+  }),
+  key: setting({
+    flag: 'key',
+    environment: ['LONJA_KEY'],
+    fallback: '',
+    parse: orNothing((text) => text),
+    description: 'API key for the running server; on the command line others on this machine can see it.',
+    secret: 'hidden',
+  }),
   apiKeys: setting({
     environment: ['LONJA_API_KEYS'],
     fallback: '',

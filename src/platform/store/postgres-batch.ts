@@ -1,7 +1,8 @@
 // One batch on PostgreSQL: its loads by key, and its commit as one burst whose answers are all checked.
-import type { Append, Cell, Column, Locks, Plan, Row, Table, Transaction, Write } from '../ports.ts'
-import { BadData, Conflict } from '../ports.ts'
+import type { Append, Column, Locks, Plan, Row, Table, Transaction, Write } from '../ports.ts'
+import { Conflict } from '../ports.ts'
 import type { Answer, Connection, Statement } from './postgres-connection.ts'
+import { integerArray, textArray } from './postgres-arrays.ts'
 import { asStoreError, commitError, mapped } from './postgres-errors.ts'
 import { appendStatement, loadStatement, lockStatement, writeStatement } from './postgres-statements.ts'
 
@@ -174,33 +175,14 @@ function lockText(table: Table): string {
   return textsOf(table).lock
 }
 
-function keyArrays(table: Table, keys: readonly Row[]): string[] {
+function keyArrays(table: Table, keys: readonly Row[]): Buffer[] {
   return columnArrays(table.columns.slice(0, table.keyWidth), keys)
 }
 
 /** The n-th column of all rows as one array. */
-function columnArrays(columns: readonly Column[], rows: readonly Row[]): string[] {
+function columnArrays(columns: readonly Column[], rows: readonly Row[]): Buffer[] {
   return columns.map(({ type }, at) => {
     const cells = rows.map((row) => row[at] ?? null)
     return type === 'text' ? textArray(cells) : integerArray(cells)
   })
-}
-
-/** An array literal (https://www.postgresql.org/docs/current/arrays.html#ARRAYS-INPUT). */
-function textArray(cells: readonly Cell[]): string {
-  const items = cells.map((cell) =>
-    cell === null ? 'NULL' : `"${String(cell).replaceAll(/["\\]/g, String.raw`\$&`)}"`,
-  )
-  return `{${items.join(',')}}`
-}
-
-function integerArray(cells: readonly Cell[]): string {
-  return `{${cells.map(integer).join(',')}}`
-}
-
-function integer(cell: Cell): string {
-  if (cell === null) return 'NULL'
-  // A larger one could be stored, and never be read again.
-  if (!Number.isSafeInteger(cell)) throw new BadData(`${cell} is no integer below 2^53.`)
-  return String(cell)
 }

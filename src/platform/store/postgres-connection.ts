@@ -98,15 +98,17 @@ interface NamedQuery {
   readonly values: readonly unknown[]
 }
 
+type SessionPlan = Pick<ConnectionPlan, 'onSent' | 'answerWithinMs'> & { readonly reused: boolean }
+
 /** One session. Whatever is sent in one turn of the event loop leaves together and is answered in order. */
 export class Connection {
   readonly #client: pg.PoolClient
-  readonly #plan: ConnectionPlan
+  readonly #plan: SessionPlan
   readonly #prepared: Set<string>
   #preparing: Promise<unknown> | undefined
   #broken: Error | undefined
 
-  constructor(client: pg.PoolClient, plan: ConnectionPlan) {
+  constructor(client: pg.PoolClient, plan: SessionPlan) {
     this.#client = client
     this.#plan = plan
     this.#prepared = preparedOn(client)
@@ -125,6 +127,11 @@ export class Connection {
   /** Why nothing can be sent any more. */
   get broken(): Error | undefined {
     return this.#broken
+  }
+
+  /** It broke, and had been used before: a new one may do better. */
+  get wasStale(): boolean {
+    return this.#broken !== undefined && this.#plan.reused
   }
 
   onNotification(listener: (payload: string) => void): void {
@@ -230,7 +237,7 @@ export class Connections {
     const end = systemClock.now() + connectWithinMs
     for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_RETRY_MS)) {
       try {
-        return new Connection(await this.#session(), this.#plan)
+        return await this.#session()
       } catch (error) {
         if (isHopeless(error) || systemClock.now() + waitMs > end) throw unreachable(url, error as Error)
       }
@@ -238,9 +245,9 @@ export class Connections {
     }
   }
 
-  async #session(): Promise<pg.PoolClient> {
+  async #session(): Promise<Connection> {
     const client = await this.#pool.connect()
-    if (this.#ready.has(client)) return client
+    if (this.#ready.has(client)) return new Connection(client, { ...this.#plan, reused: true })
     try {
       await setUp(client, { ...sessionSettings, ...this.#plan.settings })
     } catch (error) {
@@ -248,17 +255,32 @@ export class Connections {
       throw error
     }
     this.#ready.add(client)
-    return client
+    return new Connection(client, { ...this.#plan, reused: false })
   }
 
-  /** Sends one statement on whichever session is free. */
-  async send(statement: Statement): Promise<Answer> {
-    const connection = await this.acquire()
-    try {
-      return await connection.send(statement)
-    } finally {
-      connection.release()
+  /** A session on which the first work, which must be harmless to repeat, succeeded. */
+  async acquireWith(work: (connection: Connection) => Promise<void>): Promise<Connection> {
+    for (;;) {
+      const connection = await this.acquire()
+      try {
+        await work(connection)
+        return connection
+      } catch (error) {
+        connection.release()
+        // It had ended while it lay idle, which nobody noticed yet. There are at most as many as the limit.
+        if (!connection.wasStale) throw error
+      }
     }
+  }
+
+  /** Sends one reading statement on whichever session is free. */
+  async read(statement: Statement): Promise<Answer> {
+    let answer: Answer | undefined
+    const connection = await this.acquireWith(async (connection) => {
+      answer = await connection.send(statement)
+    })
+    connection.release()
+    return answer as Answer
   }
 
   async close(): Promise<void> {

@@ -92,7 +92,8 @@ export const heartbeat = `WITH beat AS (
     UPDATE lonja.leases SET expires_at = ${NOW_MS} + $3::bigint
     WHERE scope = $2 AND holder = $1 AND expires_at > ${NOW_MS} RETURNING partitions, partition
   )
-  SELECT 'member', id, 0, 0 FROM lonja.members WHERE scope = $2 AND expires_at > ${NOW_MS}
+  SELECT CASE WHEN scope = $2 THEN 'member' ELSE 'stranger' END, id, 0, 0 FROM lonja.members
+  WHERE expires_at > ${NOW_MS}
   UNION ALL SELECT 'renewed', $1, partitions, partition FROM renewed
   UNION ALL SELECT 'lease', CASE WHEN expires_at > ${NOW_MS} THEN holder END, partitions, partition
   FROM (SELECT * FROM lonja.leases WHERE scope = $2 ORDER BY partitions, partition) AS sorted`

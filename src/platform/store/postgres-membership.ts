@@ -87,7 +87,6 @@ class PostgresMembership implements Membership {
     const answerWithinMs = this.#leaseMs / 2
     this.#connections = new Connections({
       url,
-      clock,
       limit: 1,
       settings: {},
       connectWithinMs: 0,
@@ -184,16 +183,19 @@ class PostgresMembership implements Membership {
     const untilWallMs = this.#clock.now() + this.#leaseMs * (1 - MARGIN)
     const { rows } = await connection.send({ text: leases.heartbeat, values: [this.#id, this.#scope, this.#leaseMs] })
     const members = new Set([this.#id])
+    let strangers = 0
     const renewed = new Set<number>()
     const all: leases.HeldLease[] = []
     for (const [kind, id, partitions, partition] of rows as [string, string | null, number, number][]) {
       if (kind === 'member') members.add(String(id))
+      // Processes with other services or roles share no partitions, but they wait for what is announced.
+      else if (kind === 'stranger') strangers += 1
       else if (kind === 'renewed') renewed.add(leaseNumber({ partitions, partition }))
       else all.push({ partitions, partition, holder: id ?? undefined })
     }
     this.#keepUntil(untilMs, untilWallMs)
     this.#keepOnly(renewed)
-    this.#othersThere = members.size > 1
+    this.#othersThere = members.size + strangers > 1
     return { members: [...members].toSorted(), leases: all }
   }
 

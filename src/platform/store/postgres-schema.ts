@@ -77,7 +77,7 @@ async function existingNames(connection: Connection, schemas: readonly string[])
 
 async function migrateSchema(
   connection: Connection,
-  { schema, version, tables, topics }: SchemaDeclaration,
+  { schema, version, tables, topics, obsolete = [] }: SchemaDeclaration,
   existing: ReadonlySet<string>,
 ): Promise<void> {
   await declareVersion(connection, schema, version)
@@ -89,6 +89,7 @@ async function migrateSchema(
     await make(`${schema}.${table.name}`, createTable(table))
     for (const index of table.indexes) await make(`${schema}.${indexName(table, index)}`, createIndex(table, index))
   }
+  for (const { name } of obsolete) await connection.send({ text: `DROP TABLE IF EXISTS ${postgresName(schema, name)}` })
   await make(`${schema}.heads`, createHeads(schema))
   await make(`${schema}.log`, createLog(schema))
   await make(`${schema}.log_transaction_id`, createIndex(logTable(schema), ['transaction_id']))

@@ -89,14 +89,10 @@ class PostgresStore implements Store {
   async #reconnect(): Promise<Connection> {
     this.#writer?.release()
     this.#writer = undefined
-    const connection = await this.#writers.acquire()
-    try {
+    const connection = await this.#writers.acquireWith(async (connection) => {
       const changes = await mapped(renewIncarnations(connection, this.#clock.now()))
       for (const change of changes) this.#options.onIncarnation?.(change)
-    } catch (error) {
-      connection.release()
-      throw error
-    }
+    })
     this.#writer = connection
     return connection
   }
@@ -146,7 +142,7 @@ class PostgresStore implements Store {
   async query<Result>(sql: string, values: readonly Cell[] = []): Promise<readonly Result[]> {
     let at = 0
     const text = sql.replaceAll('?', () => `$${(at += 1)}`)
-    const { fields, rows } = await mapped(this.#readers.send({ text, values }))
+    const { fields, rows } = await mapped(this.#readers.read({ text, values }))
     return rows.map((row) => Object.fromEntries(fields.map(({ name }, at) => [name, row[at]])) as Result)
   }
 
@@ -165,7 +161,7 @@ class PostgresStore implements Store {
   }
 
   #read(statement: Statement): Promise<Answer> {
-    return mapped(this.#writers.send(statement))
+    return mapped(this.#writers.read(statement))
   }
 }
 

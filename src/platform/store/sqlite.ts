@@ -90,7 +90,7 @@ class SqliteStore implements Store {
     this.#readTopicNumbers()
   }
 
-  #migrateSchema({ schema, version, tables, topics }: SchemaDeclaration): void {
+  #migrateSchema({ schema, version, tables, topics, obsolete = [] }: SchemaDeclaration): void {
     const stored = this.#database.prepare('SELECT version FROM lonja_schemas WHERE name = ?').get(schema)
     const known = Number(stored?.['version'] ?? 0)
     if (known > version) {
@@ -104,6 +104,7 @@ class SqliteStore implements Store {
       )
       .run(schema, version, randomUUID())
     for (const table of tables) for (const statement of createTable(table)) this.#database.exec(statement)
+    for (const { name } of obsolete) this.#database.exec(`DROP TABLE IF EXISTS ${sqliteName(schema, name)}`)
     const log = sqliteName(schema, 'log')
     const heads = sqliteName(schema, 'heads')
     this.#database.exec(`CREATE TABLE IF NOT EXISTS ${log} (position INTEGER PRIMARY KEY, topic TEXT NOT NULL,
@@ -225,6 +226,8 @@ class SqliteStore implements Store {
 
   #position(topic: string, partition: number, sequence: number): number {
     // Another handle on the file may have declared it since.
+    if (!this.#topicNumbers.has(topic)) this.#readTopicNumbers()
+    // A handle that only reads has not migrated.
     if (!this.#topicNumbers.has(topic)) this.#readTopicNumbers()
     const number = this.#topicNumbers.get(topic)
     if (number === undefined) throw new Error(`The topic ${topic} was never declared in this database.`)

@@ -119,7 +119,7 @@ function exposeNamed(registry: Registry, { name, help, label, look }: NamedGauge
   })
 }
 
-// Three figures that say whether the process itself is well; prom-client's default set wakes the loop 100 times a second.
+// Three figures tell whether the process itself is well; prom-client's default set wakes the loop 100 times a second.
 function exposeProcess(registry: Registry): void {
   const memory = new Gauge({
     name: 'lonja_process_resident_bytes',

@@ -1,4 +1,4 @@
-// Turns one JSON line of the log into a line for people: `12:00:01.123 WARN  A partition was paused. topic=orders.events`.
+// Turns a JSON line of the log into one for people: `12:00:01.123 WARN  A partition was paused. topic=orders.events`.
 
 interface Line {
   readonly time: string

@@ -15,7 +15,7 @@ import {
   TakeBackReturn,
 } from './contract.ts'
 import { restockReturn, returnedStockAt, takeBackReturn } from './returned-stock.ts'
-import { MAX_LOCATIONS, onHandOf, stock } from './stock.ts'
+import { MAX_LOCATIONS, chooseLocations, hold, onHandOf, release, stock } from './stock.ts'
 
 const orderId = '019a0000-0000-7000-8000-000000000001'
 const returnId = '019a0000-0000-7000-8000-0000000000aa'
@@ -90,6 +90,13 @@ suite('adjusting', () => {
   test('more than can be counted is refused', () => {
     assert.throws(() => shelf(10 ** 12).handle(adjustStock, adjusting(1)), refuses('STOCK_ABOVE_LIMIT'))
   })
+})
+
+test('whoever would oversell without having checked is stopped', () => {
+  const shelved = shelf(5, 4).state(stock.at(sku))
+  assert.throws(() => hold(shelved, { location: 'main', quantity: 2 }), /oversold/)
+  assert.throws(() => release(shelved, { location: 'main', quantity: 5 }), /oversold/)
+  assert.throws(() => chooseLocations(shelved, 2), /not available/)
 })
 
 suite('goods that come back', () => {

@@ -1,4 +1,4 @@
-// Whatever comes in whatever order, with whatever answers: no money is given back that was not taken, and an undo is final.
+// Whatever comes in whatever order, with whatever answers: no money goes back that was not taken, and undo is final.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'

@@ -20,8 +20,7 @@ export const refundPayment = on(RefundPayment, {
       case 'refunded':
         return nothing
       default:
-        // Asked before, it is on its way; its answer comes by itself.
-        if (before.refundAsked) return []
+        // Asked before, it is on its way: going on from there changes nothing, and its answer comes by itself.
         return keepProgress(held, orderId, proceed(orderId, { ...before, refundAsked: true }))
     }
   },

@@ -46,7 +46,7 @@ export interface GatewayCall {
 export interface PaymentGateway {
   capture(request: CaptureRequest, call: GatewayCall): Promise<CaptureResult>
   refund(request: RefundRequest, call: GatewayCall): Promise<RefundResult>
-  /** What became of a capture; undefined only if it never arrived and never will. Throws while it is being worked on. */
+  /** What became of a capture; undefined only if it never arrived and never will. Throws while it is worked on. */
   findCapture(request: CaptureRequest, call: GatewayCall): Promise<CaptureResult | undefined>
   /** The same for a refund. */
   findRefund(request: RefundRequest, call: GatewayCall): Promise<RefundResult | undefined>

@@ -41,7 +41,7 @@ export interface CarrierCall {
 export interface Carrier {
   book(request: BookingRequest, call: CarrierCall): Promise<BookingResult>
   cancel(request: CancellationRequest, call: CarrierCall): Promise<CancellationResult>
-  /** What became of a booking; undefined only if it never arrived and never will. Throws while it is being worked on. */
+  /** What became of a booking; undefined only if it never arrived and never will. Throws while it is worked on. */
   findBooking(request: BookingRequest, call: CarrierCall): Promise<BookingResult | undefined>
   /** The same for a cancellation. */
   findCancellation(request: CancellationRequest, call: CarrierCall): Promise<CancellationResult | undefined>

@@ -1,0 +1,259 @@
+// The whole application put together: settings in; databases, services, adapters, HTTP server and telemetry out.
+import { randomBytes, hash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { topicNamed } from './kernel/message.ts'
+import type { Service } from './kernel/service.ts'
+import type { Clock } from './platform/ports.ts'
+import { StoreUnavailable } from './platform/ports.ts'
+import { parseApiKeys, type ApiKey } from './platform/http/api-keys.ts'
+import { createServer, type Server } from './platform/http/server.ts'
+import { Lonja } from './platform/runtime/lonja.ts'
+import type { Settings } from './platform/settings.ts'
+import { openDatabases, type OpenDatabases } from './platform/store/open-databases.ts'
+import { systemClock, systemRandom } from './platform/system.ts'
+import { countCompensations } from './platform/telemetry/count-compensations.ts'
+import { createLogger, type Logger } from './platform/telemetry/logger.ts'
+import { createMetrics, type Metrics } from './platform/telemetry/metrics.ts'
+import { observeRuntime } from './platform/telemetry/observe-runtime.ts'
+import { services as allServices } from './services.ts'
+import { mailSink } from './services/notifications/adapters/sink.ts'
+import { smtpMailer } from './services/notifications/adapters/smtp.ts'
+import { CHECKOUT_LIMITS } from './services/orders/checkout.saga.ts'
+import { orders, ordersWith } from './services/orders/service.ts'
+import { simulatedGateway } from './services/payments/adapters/simulator.ts'
+import { simulatedCarrier } from './services/shipping/adapters/simulator.ts'
+
+export interface App {
+  /** Such as `http://127.0.0.1:8080`. */
+  readonly address: string
+  readonly application: Lonja
+  readonly log: Logger
+  /** Steps that sagas undid since the start. */
+  readonly compensations: () => number
+  /** Reads from the process's own API, without a port. @throws what the answer says, when it is no success. */
+  read(path: string): Promise<unknown>
+  /** Answers what runs and leaves in order; calling it twice does no harm. */
+  stop(): Promise<void>
+}
+
+export interface AppOptions {
+  /** Starts with empty SQLite files. */
+  readonly afresh?: boolean
+  /** Ends the waiting for a database. */
+  readonly signal?: AbortSignal
+  /** Told every few seconds why the start waits. */
+  readonly waiting?: (reason: string) => void
+  readonly log?: Logger
+}
+
+/** A database that can't be reached at the start is waited for; looking more often than this helps nobody. */
+const STORE_LOOK_AGAIN_MS = 500
+const SAY_SO_EVERY_MS = 3000
+const OWN_KEY_BYTES = 24
+
+/**
+ * Starts everything that the settings ask for.
+ *
+ * @throws with a sentence for people: port taken, file in use, database of a newer program, keys that can't be read.
+ */
+export async function startApp(settings: Settings, options: AppOptions = {}): Promise<App> {
+  const log = options.log ?? createLogger({ level: settings.logLevel, format: settings.logFormat })
+  const metrics = createMetrics()
+  const ownKey = randomBytes(OWN_KEY_BYTES).toString('base64url')
+  const apiKeys = keysOf(settings, ownKey)
+  const running = await untilStarted({ settings, options, log, metrics })
+  try {
+    const server = await serve(running.application, { settings, apiKeys, telemetry: { log, metrics } })
+    const address = await server.listen()
+    const { application, compensations } = running
+    const read = (path: string): Promise<unknown> => readOwn(server, path, apiKeys.length > 0 ? ownKey : undefined)
+    return { address, application, log, compensations, read, stop: once(() => stop(server, running, settings)) }
+  } catch (error) {
+    await running.stop()
+    throw error
+  }
+}
+
+/** The services with the limits that the settings give them. */
+export function servicesWith({ manualPaymentLimitMs }: Pick<Settings, 'manualPaymentLimitMs'>): readonly Service[] {
+  const limits = { ...CHECKOUT_LIMITS, manualPay: `${manualPaymentLimitMs} ms` as const }
+  return allServices.map((service) => (service === orders ? ordersWith(limits) : service))
+}
+
+/** The names of those that run in this process. */
+export function chosenOf({ services }: Pick<Settings, 'services'>): readonly string[] {
+  return services === 'all' ? allServices.map(({ name }) => name) : services
+}
+
+/** The counts of partitions that the topics of the services have. */
+export function partitionCountsOf(services: readonly Service[]): readonly number[] {
+  const counts = services.flatMap(({ topics }) => topics.map(({ name }) => topicNamed(name).partitions))
+  return [...new Set(counts)].toSorted((one, other) => one - other)
+}
+
+function keysOf({ apiKeys, apiKeysFile }: Settings, ownKey: string): readonly ApiKey[] {
+  const given = parseApiKeys(`${apiKeys}\n${apiKeysFile === undefined ? '' : keysFile(apiKeysFile)}`)
+  // With no keys at all this machine alone is served, and needs none.
+  if (given.length === 0) return []
+  return [...given, { name: 'lonja', role: 'reader', hash: hash('sha256', ownKey, 'buffer') }]
+}
+
+function keysFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new Error(`The file of API keys ${path} can't be read: ${(error as Error).message}.`, { cause: error })
+  }
+}
+
+interface Running {
+  readonly application: Lonja
+  readonly compensations: () => number
+  stop(): Promise<void>
+}
+
+interface Start {
+  readonly settings: Settings
+  readonly options: AppOptions
+  readonly log: Logger
+  readonly metrics: Metrics
+}
+
+/** A database that is not there yet is waited for, for ever: whoever starts both at once should not have to order them. */
+async function untilStarted(start: Start): Promise<Running> {
+  const { signal, waiting = () => undefined } = start.options
+  let saidAtMs = -Infinity
+  for (;;) {
+    try {
+      return await run(start)
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable) || !mayComeBack(start.settings)) throw error
+      signal?.throwIfAborted()
+      if (performance.now() - saidAtMs >= SAY_SO_EVERY_MS) {
+        saidAtMs = performance.now()
+        waiting(error.message)
+      }
+    }
+    await new Promise<void>((resolve) => void setTimeout(resolve, STORE_LOOK_AGAIN_MS))
+    signal?.throwIfAborted()
+  }
+}
+
+/** A file that can't be opened does not mend itself while one waits. */
+function mayComeBack({ store, storeByService }: Settings): boolean {
+  return [store, ...Object.values(storeByService)].some(({ kind }) => kind === 'postgres')
+}
+
+async function run({ settings, options, log, metrics }: Start): Promise<Running> {
+  const services = servicesWith(settings)
+  const works = settings.roles.includes('worker')
+  const chosen = chosenOf(settings)
+  const opened = await openDatabases({
+    settings,
+    services: services.map(({ name }) => name),
+    chosen,
+    works,
+    partitionCounts: partitionCountsOf(services),
+    clock: systemClock,
+    onIncarnation: (service) =>
+      log.error('A database is another one than before or went back in time; its log goes on under a new number.', {
+        service,
+      }),
+    afresh: options.afresh === true,
+  })
+  const { adapters, stopAdapters } = adaptersOf(settings, systemClock)
+  const store = [...new Set(opened.databases.map(({ store: { dialect } }) => dialect))].join('+')
+  const { observer, count } = countCompensations(observeRuntime(store, { log, metrics }), services)
+  const application = new Lonja({
+    services,
+    chosen,
+    works,
+    adapters,
+    observer,
+    databases: opened.databases,
+    clock: systemClock,
+    random: systemRandom,
+  })
+  const stopAll = once(async () => {
+    await application.stop()
+    stopAdapters()
+    await opened.close()
+  })
+  try {
+    await application.start()
+  } catch (error) {
+    await stopAll().catch(() => undefined)
+    throw error
+  }
+  watch(metrics, application, opened)
+  return { application, compensations: count, stop: stopAll }
+}
+
+/** The outside systems: simulators unless the settings name real ones. */
+function adaptersOf(settings: Settings, clock: Clock) {
+  const { paymentDeclineOneIn, paymentLoseAnswerOneIn, smtpUrl, mailFrom, mailFailureRate } = settings
+  const gateway = simulatedGateway({
+    clock,
+    declineOneIn: paymentDeclineOneIn,
+    loseAnswerOneIn: paymentLoseAnswerOneIn,
+  })
+  const carrier = simulatedCarrier({ clock })
+  const smtp = smtpUrl === undefined ? undefined : smtpMailer({ url: smtpUrl, from: mailFrom })
+  const mailer = smtp ?? mailSink({ failureRate: mailFailureRate, random: () => systemRandom.fraction() })
+  const stopAdapters = (): void => {
+    gateway.stop()
+    carrier.stop()
+    smtp?.close()
+  }
+  return { adapters: { gateway, carrier, mailer }, stopAdapters }
+}
+
+function watch(metrics: Metrics, application: Lonja, { databases }: OpenDatabases): void {
+  metrics.lookAt({
+    lags: () => application.lags(),
+    statements: () => {
+      const sent: Record<string, number> = {}
+      for (const { store } of databases) sent[store.dialect] = (sent[store.dialect] ?? 0) + store.statements()
+      return sent
+    },
+    openEffects: async () => ({ all: application.runtimes.reduce((sum, { executor }) => sum + executor.open, 0) }),
+  })
+}
+
+interface ServerNeeds {
+  readonly settings: Settings
+  readonly apiKeys: readonly ApiKey[]
+  readonly telemetry: { readonly log: Logger; readonly metrics: Metrics }
+}
+
+function serve(application: Lonja, { settings, apiKeys, telemetry }: ServerNeeds): Promise<Server> {
+  const { host, port, corsOrigins, stopLimitMs, roles } = settings
+  return createServer({
+    application,
+    settings: { host, port, corsOrigins, stopLimitMs, apiKeys, servesApi: roles.includes('api') },
+    telemetry,
+  })
+}
+
+async function readOwn(server: Server, path: string, key: string | undefined): Promise<unknown> {
+  const headers = key === undefined ? {} : { authorization: `Bearer ${key}` }
+  const { statusCode, body } = await server.inject({ method: 'GET', url: path, headers })
+  if (statusCode >= 300) throw new Error(`GET ${path} answered ${statusCode}: ${body}`)
+  return JSON.parse(body) as unknown
+}
+
+/** Callers first, so that none is cut off by what its request needs; what hangs is left behind at the limit. */
+async function stop(server: Server, running: Running, { stopLimitMs }: Settings): Promise<void> {
+  const { promise: limit, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, stopLimitMs)
+  try {
+    await Promise.race([server.close().then(() => running.stop()), limit])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined
+  return () => (done ??= work())
+}

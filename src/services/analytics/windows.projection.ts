@@ -1,0 +1,72 @@
+// Tumbling windows of five minutes over what happened, as partial rows that are summed when they are read.
+import type { ProjectionRow, RecordFacts } from '../../kernel/projection.ts'
+import { projection } from '../../kernel/projection.ts'
+import type { Count, Counts } from './window-counts.ts'
+import { COUNTS, additionOf, allEvents } from './window-counts.ts'
+
+export const WINDOW_MS = 5 * 60_000
+
+/**
+ * How long after the end of its own window a record may be appended before it counts as late. Windows follow the append
+ * time, so nothing ever changes a window that is over; `late` counts the records whose own time lies so far back that
+ * a reader who thinks of that time finds them in the wrong window. It is a property of the record alone: a replay
+ * counts the same.
+ */
+export const GRACE_MS = 60_000
+
+/** The row that counts everything since the beginning: a level is read from it, not summed over all time. */
+export const ALL_TIME = 0
+
+export function windowStartOf(atMs: number): number {
+  return Math.floor(atMs / WINDOW_MS) * WINDOW_MS
+}
+
+export function isLate(happenedAt: number, appendedAt: number): boolean {
+  return appendedAt > windowStartOf(happenedAt) + WINDOW_MS + GRACE_MS
+}
+
+const nothing = Object.fromEntries(COUNTS.map((count) => [count, 0])) as Counts
+const countColumns = Object.fromEntries(COUNTS.map((count) => [count, 'integer'])) as Readonly<Record<Count, 'integer'>>
+
+type KeyOf = (data: unknown, facts: RecordFacts) => readonly [number, string, number, string]
+
+/**
+ * A row belongs to one partition of one topic, so no two owners write one row, and no order between topics matters.
+ * Currency is empty where an event has none.
+ */
+export const windows = projection('windows', {
+  key: ['window_start', 'topic', 'partition', 'currency'],
+  columns: { window_start: 'integer', topic: 'text', partition: 'integer', currency: 'text', ...countColumns },
+  folds: () =>
+    allEvents.flatMap((event) => {
+      const keyIn =
+        (startOf: (facts: RecordFacts) => number): KeyOf =>
+        (data, facts) => [startOf(facts), facts.topic, facts.partition, additionOf(event, data).currency ?? '']
+      const foldInto = (keyOf: KeyOf) => ({
+        event,
+        keyOf,
+        fold: (row: ProjectionRow | undefined, data: unknown, facts: RecordFacts): ProjectionRow =>
+          counted(row ?? emptyRow(keyOf(data, facts)), additionOf(event, data), facts),
+      })
+      return [foldInto(keyIn(({ appendedAt }) => windowStartOf(appendedAt))), foldInto(keyIn(() => ALL_TIME))]
+    }),
+})
+
+function emptyRow([window_start, topic, partition, currency]: ReturnType<KeyOf>): ProjectionRow {
+  return { window_start, topic, partition, currency, ...nothing }
+}
+
+function counted(
+  row: ProjectionRow,
+  { counts, happenedAt }: ReturnType<typeof additionOf>,
+  { appendedAt }: RecordFacts,
+): ProjectionRow {
+  const next: Record<string, string | number | null> = { ...row }
+  const add = (count: string, by: number) => {
+    next[count] = Number(next[count]) + by
+  }
+  for (const [count, by] of Object.entries(counts)) add(count, by)
+  add('events', 1)
+  if (happenedAt !== undefined && isLate(happenedAt, appendedAt)) add('late', 1)
+  return next
+}
