@@ -1,5 +1,4 @@
 // The whole application put together: settings in; databases, services, adapters, HTTP server and telemetry out.
-import { randomBytes, hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { topicNamed } from './kernel/message.ts'
 import type { Service } from './kernel/service.ts'
@@ -30,8 +29,6 @@ export interface App {
   readonly log: Logger
   /** Steps that sagas undid since the start. */
   readonly compensations: () => number
-  /** Reads from the process's own API, without a port. @throws what the answer says, when it is no success. */
-  read(path: string): Promise<unknown>
   /** Answers what runs and leaves in order; calling it twice does no harm. */
   stop(): Promise<void>
 }
@@ -49,7 +46,6 @@ export interface AppOptions {
 /** A database that can't be reached at the start is waited for; looking more often than this helps nobody. */
 const STORE_LOOK_AGAIN_MS = 500
 const SAY_SO_EVERY_MS = 3000
-const OWN_KEY_BYTES = 24
 
 /**
  * Starts everything that the settings ask for.
@@ -59,15 +55,13 @@ const OWN_KEY_BYTES = 24
 export async function startApp(settings: Settings, options: AppOptions = {}): Promise<App> {
   const log = options.log ?? createLogger({ level: settings.logLevel, format: settings.logFormat })
   const metrics = createMetrics()
-  const ownKey = randomBytes(OWN_KEY_BYTES).toString('base64url')
-  const apiKeys = keysOf(settings, ownKey)
+  const apiKeys = keysOf(settings)
   const running = await untilStarted({ settings, options, log, metrics })
   try {
     const server = await serve(running.application, { settings, apiKeys, telemetry: { log, metrics } })
     const address = await server.listen()
     const { application, compensations } = running
-    const read = (path: string): Promise<unknown> => readOwn(server, path, apiKeys.length > 0 ? ownKey : undefined)
-    return { address, application, log, compensations, read, stop: once(() => stop(server, running, settings)) }
+    return { address, application, log, compensations, stop: once(() => stop(server, running, settings)) }
   } catch (error) {
     await running.stop()
     throw error
@@ -91,11 +85,9 @@ export function partitionCountsOf(services: readonly Service[]): readonly number
   return [...new Set(counts)].toSorted((one, other) => one - other)
 }
 
-function keysOf({ apiKeys, apiKeysFile }: Settings, ownKey: string): readonly ApiKey[] {
-  const given = parseApiKeys(`${apiKeys}\n${apiKeysFile === undefined ? '' : keysFile(apiKeysFile)}`)
-  // With no keys at all this machine alone is served, and needs none.
-  if (given.length === 0) return []
-  return [...given, { name: 'lonja', role: 'reader', hash: hash('sha256', ownKey, 'buffer') }]
+function keysOf({ apiKeys, apiKeysFile }: Settings): readonly ApiKey[] {
+  return parseApiKeys(`${apiKeys}
+${apiKeysFile === undefined ? '' : keysFile(apiKeysFile)}`)
 }
 
 function keysFile(path: string): string {
@@ -233,13 +225,6 @@ function serve(application: Lonja, { settings, apiKeys, telemetry }: ServerNeeds
     settings: { host, port, corsOrigins, stopLimitMs, apiKeys, servesApi: roles.includes('api') },
     telemetry,
   })
-}
-
-async function readOwn(server: Server, path: string, key: string | undefined): Promise<unknown> {
-  const headers = key === undefined ? {} : { authorization: `Bearer ${key}` }
-  const { statusCode, body } = await server.inject({ method: 'GET', url: path, headers })
-  if (statusCode >= 300) throw new Error(`GET ${path} answered ${statusCode}: ${body}`)
-  return JSON.parse(body) as unknown
 }
 
 /** Callers first, so that none is cut off by what its request needs; what hangs is left behind at the limit. */

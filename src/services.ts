@@ -1,5 +1,6 @@
 // The list of services, one line each.
 import type { Service } from './kernel/service.ts'
+import { analytics } from './services/analytics/service.ts'
 import { catalog } from './services/catalog/service.ts'
 import { clients } from './services/clients/service.ts'
 import { inventory } from './services/inventory/service.ts'
@@ -16,4 +17,5 @@ export const services: readonly Service[] = [
   payments,
   shipping,
   notifications,
+  analytics,
 ]

@@ -1,5 +1,5 @@
 // The running server as commands see it: JSON over HTTP, sent again where that is safe, its problems as sentences.
-import { createHttpClient, type HttpAnswer, type HttpClient } from '../platform/http/client.ts'
+import { createHttpClient, type HttpAnswer } from '../platform/http/client.ts'
 import type { Settings } from '../platform/settings.ts'
 import { CommandError } from './command.ts'
 
@@ -52,13 +52,21 @@ export function serverOf({ url, key, host, port }: Pick<Settings, 'url' | 'key' 
 export function openApi({ url, key, connections = 1 }: ApiOptions): Api {
   const client = createHttpClient({ url, connections, timeoutMs: TIMEOUT_MS })
   const access = key === undefined ? {} : { authorization: `Bearer ${key}` }
+  const state = { hasAnswered: false }
   const ask = async (method: string, path: string, { body, ...options }: AskOptions & { body?: unknown }) => {
     const headers = { ...access, ...headersOf(options), ...(body === undefined ? {} : JSON_HEADERS) }
     const text = body === undefined ? {} : { body: JSON.stringify(body) }
     // A GET changes nothing, and a key makes any other request the same as its first one.
     const isSafe = method === 'GET' || options.idempotencyKey !== undefined
     const request = { method, path, headers, ...text }
-    return answerOf(await sendPatiently(() => client.send(request), { url, tries: isSafe ? TRIES : 1 }))
+    const send = async () => {
+      const answer = await client.send(request)
+      state.hasAnswered = true
+      return answer
+    }
+    // Nobody listens at the very first look: that is a wrong address or no server, and no moment of weakness.
+    const isHopeless = (error: Error) => 'code' in error && error.code === 'ECONNREFUSED' && !state.hasAnswered
+    return answerOf(await sendPatiently(send, { url, tries: isSafe ? TRIES : 1, isHopeless }))
   }
   return {
     url,
@@ -80,18 +88,17 @@ function headersOf({ idempotencyKey, waitSeconds }: AskOptions): Record<string, 
 interface Patience {
   readonly url: string
   readonly tries: number
+  readonly isHopeless: (error: Error) => boolean
 }
 
 /** Overloaded, restarting or gone for a moment: asked again, ever more rarely. */
-async function sendPatiently(send: () => ReturnType<HttpClient['send']>, { url, tries }: Patience): Promise<HttpAnswer> {
+async function sendPatiently(send: () => Promise<HttpAnswer>, { url, tries, isHopeless }: Patience): Promise<HttpAnswer> {
   for (let left = tries, waitMs = FIRST_RETRY_MS; ; left -= 1, waitMs = Math.min(2 * waitMs, LONGEST_RETRY_MS)) {
     try {
       const answer = await send()
       if (answer.status !== 503 || left <= 1) return answer
     } catch (error) {
-      // Nobody listens at the first look: that is a wrong address or no server, and no moment of weakness.
-      const isNobody = (error as NodeJS.ErrnoException).code === 'ECONNREFUSED' && left === tries
-      if (left <= 1 || isNobody) throw unreachable(url, error as Error)
+      if (left <= 1 || isHopeless(error as Error)) throw unreachable(url, error as Error)
     }
     await new Promise<void>((resolve) => void setTimeout(resolve, waitMs))
   }

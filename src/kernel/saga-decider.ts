@@ -144,7 +144,7 @@ function withoutFlag(saga: Saga, state: SagaState, event: Message): SagaState | 
   return { ...state, flagged: state.flagged.filter((name) => name !== step.name) }
 }
 
-/** The wait for an answer is over: a step is undone as if it had been stopped, an undo is flagged and the next goes on. */
+/** The wait for an answer is over: a step is undone as if it were stopped, an undo is flagged and the next goes on. */
 function late(saga: Saga, state: SagaState, now: number): SagaMove | undefined {
   if (state.status !== 'running' && state.status !== 'undoing') return undefined
   const step = stepAt(saga, state.step)

@@ -4,8 +4,8 @@ import type { Duration } from './duration.ts'
 import { milliseconds } from './duration.ts'
 
 /**
- * A step that can be undone names the answer to its undo: without it nobody could know that everything is undone. A step
- * without an undo is a point of no return: not answered in time it is never undone around, a person has to look.
+ * A step that can be undone names the answer to its undo: without it nobody could know that everything is undone.
+ * A step without an undo is a point of no return: when it is late, nothing is undone around it, a person has to look.
  */
 type Undoable<Data> =
   | { readonly undo: (data: Data) => Message; readonly undone: AnyMessageType; readonly undoWithin?: Duration }

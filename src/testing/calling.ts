@@ -26,7 +26,7 @@ export interface Selected {
 export interface World {
   readonly documents?: Holding
   /** Answers `read.rows`. */
-  readonly rows?: (selected: Selected) => readonly unknown[]
+  readonly rows?: (selected: Selected) => readonly unknown[] | Promise<readonly unknown[]>
   readonly story?: readonly StoryEntry[]
   /** What happens while a route waits. */
   readonly meanwhile?: () => void
@@ -99,7 +99,8 @@ function readerOf(documents: Holding, world: World): Reader {
   return {
     state: async <State>(ref: Ref<State>) => documents.state(ref),
     states: async (refs: readonly AnyRef[]) => refs.map((ref) => documents.state(ref)),
-    rows: async <Row>(sql: string, values: Selected['values'] = []) => (world.rows?.({ sql, values }) ?? []) as Row[],
+    rows: async <Row>(sql: string, values: Selected['values'] = []) =>
+      ((await world.rows?.({ sql, values })) ?? []) as Row[],
     story: async () => world.story ?? [],
   }
 }

@@ -57,7 +57,7 @@ export function createSubmissions({ application, service, route }: SubmissionRul
           role: caller.role,
           bodyHash,
           scope: scope === undefined ? undefined : `${scope}#${count}`,
-          traceparent: traceparentOf(headers['traceparent'], () => application.newId()),
+          traceparent: traceparentOf(headers['traceparent']),
         })
         replayed ||= answer.headers?.[REPLAYED] === 'true'
         return answer

@@ -189,7 +189,11 @@ export class BuildJob {
   /** Looks again at rows that differ, with both tables at exactly the same place: only then it is a difference. */
   async #confirm(keys: readonly Row[]): Promise<void> {
     const { store, group } = this.#options
-    const { rows, places } = await readSettledRows({ store, service: group.service, group: group.name }, this.#live(), keys)
+    const { rows, places } = await readSettledRows(
+      { store, service: group.service, group: group.name },
+      this.#live(),
+      keys,
+    )
     await this.#advance(boundsOf(places))
     const lasting = differencesOf(this.#table.table, rows, await loadRows(this.#rebuilt(), keys))
     this.#differences += lasting.length

@@ -1,11 +1,13 @@
 // A table that is being made beside the live one, and how far its own cursors have come.
 import type { Clock, Locks, Plan, Row, Store, Table, Write } from '../ports.ts'
+import { Conflict } from '../ports.ts'
 import type { LogRecord } from '../log/record.ts'
 import type { Registry } from '../runtime/registry.ts'
-import { cursorsTable } from '../store/tables.ts'
+import { buildsTable, cursorsTable } from '../store/tables.ts'
 import { compareKeys } from './compare-tables.ts'
 import type { ProjectionGroup } from './fold-chunk.ts'
 import { foldChunk } from './fold-chunk.ts'
+import { buildOf } from './live-tables.ts'
 import type { LiveTables } from './live-tables.ts'
 import type { Bounds, Place } from './log-reader.ts'
 import { LogReader, placeName, placesOf, remaining } from './log-reader.ts'
@@ -70,7 +72,7 @@ export class BuildTable {
    * Folds the next chunk below the bounds. All cursors are written with it, so that two processes can never fold side
    * by side.
    *
-   * @throws {Conflict} another process goes on with it.
+   * @throws {Conflict} another process goes on with it, or ended it.
    */
   async foldNext(bounds: Bounds): Promise<void> {
     const { store, group } = this.#target
@@ -79,8 +81,11 @@ export class BuildTable {
       const { version = 0, beganAt = '0' } = this.#places[index] ?? {}
       return { ...place, version, beganAt }
     })
-    const transaction = await store.begin([this.locks([this.name])])
+    const pointer = { table: buildsTable(group.service), keys: [[group.projection.name]] }
+    const transaction = await store.begin([this.locks([this.name]), pointer])
     try {
+      const build = buildOf(group.service, await transaction.load(pointer.table, pointer.keys))
+      if (build?.building !== this.#target.build) throw new Conflict(`${this.name} was ended by another process`)
       const rows = await foldChunk(transaction, { group, table: this.table }, chunk.records)
       await transaction.commit(this.plan([this.cursorsWrite(this.name, places), ...rows]))
     } finally {

@@ -39,6 +39,13 @@ export async function readBuild(store: Store, service: string, projection: strin
   return build ?? { service, projection, version: 0, live: FIRST_BUILD, building: null }
 }
 
+/** The pointer in rows that were loaded by its key. */
+export function buildOf(service: string, [row]: readonly Row[]): Build | undefined {
+  if (row === undefined) return undefined
+  const [projection, version, live, building = null] = row
+  return { service, projection, version, live, building } as Build
+}
+
 /** Saves the pointer over the version that was read. */
 export function buildWrite({ service, projection, version, live, building }: Build): Write {
   const row: Row = [projection, version + 1, live, building]

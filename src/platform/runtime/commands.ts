@@ -77,7 +77,10 @@ export class Commands {
 }
 
 function storedOutcome(status: number, reply: string): CommandOutcome {
-  if (status !== REFUSED) return { kind: 'reply', reply: JSON.parse(reply) as Reply }
+  if (status !== REFUSED) {
+    const stored = JSON.parse(reply) as Reply
+    return { kind: 'reply', reply: { ...stored, headers: { ...stored.headers, 'idempotency-replayed': 'true' } } }
+  }
   const { code, details } = JSON.parse(reply) as { readonly code: string; readonly details: RefusalDetails }
   return { kind: 'refusal', error: new Refusal(code, details) }
 }

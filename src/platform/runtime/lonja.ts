@@ -2,8 +2,9 @@
 import type { Reader, Reply, StoryEntry } from '../../kernel/route.ts'
 import type { Service } from '../../kernel/service.ts'
 import type { Application, GroupLag, PartHealth, Submission } from '../application.ts'
-import type { Clock, Membership, Random, Store, Table } from '../ports.ts'
-import { projectionTable } from '../store/tables.ts'
+import type { Clock, Membership, Random, Store } from '../ports.ts'
+import { LiveTables } from '../rebuild/live-tables.ts'
+import { Rebuilds } from '../rebuild/rebuilds.ts'
 import { checkWiring } from './check-wiring.ts'
 import type { Observer } from './observer.ts'
 import { createReader } from './reader.ts'
@@ -41,8 +42,9 @@ export class Lonja implements Application {
   readonly services: readonly Service[]
   readonly registry: Registry
   readonly runtimes: readonly Runtime[]
+  readonly rebuilds: Rebuilds
   readonly #options: LonjaOptions
-  readonly #tables = new Map<string, Table>()
+  readonly #tables: LiveTables
 
   /** @throws when the services do not fit together. */
   constructor(options: LonjaOptions) {
@@ -50,11 +52,9 @@ export class Lonja implements Application {
     this.#options = options
     this.services = options.services.filter(({ name }) => options.chosen.includes(name))
     this.registry = buildRegistry(options.services)
-    for (const { name, projections } of options.services) {
-      for (const projection of projections)
-        this.#tables.set(`${name}.${projection.name}`, projectionTable(name, projection, 1))
-    }
+    this.#tables = new LiveTables(options.services)
     this.runtimes = options.databases.map((database) => this.#runtimeOf(database))
+    this.rebuilds = new Rebuilds({ ...options, registry: this.registry, tables: this.#tables })
   }
 
   #runtimeOf({ store, membership, services }: Database): Runtime {
@@ -74,14 +74,9 @@ export class Lonja implements Application {
       grown: () => {
         for (const other of this.runtimes) if (other.options.store !== store) other.noticed()
       },
-      liveTable: (service, { name }) => this.#tableOf(service, name),
+      liveTable: (service, { name }) => this.#tables.live(service, name),
+      recalled: () => this.#tables.refresh(store, services),
     })
-  }
-
-  #tableOf(service: string, name: string): Table {
-    const table = this.#tables.get(`${service}.${name}`)
-    if (table === undefined) throw new Error(`${service} has no projection ${name}.`)
-    return table
   }
 
   #databaseOf(service: string): Database {
@@ -106,9 +101,11 @@ export class Lonja implements Application {
       await store.migrate(schemas)
     }
     for (const runtime of this.runtimes) await runtime.start()
+    await this.rebuilds.begin()
   }
 
   async stop(): Promise<void> {
+    await this.rebuilds.stop()
     for (const runtime of this.runtimes) await runtime.stop()
   }
 
@@ -142,7 +139,7 @@ export class Lonja implements Application {
       registry: this.registry,
       service,
       store,
-      liveTable: (name) => this.#tables.get(`${service}.${name}`),
+      liveTable: (name) => this.#tables.named(service, name),
       story: (correlation) => this.story(correlation),
     })
   }

@@ -56,6 +56,8 @@ export interface RuntimeOptions {
   /** Told after each commit whose logs grew: runtimes of other databases in this process read on. */
   readonly grown: (sources: readonly string[]) => void
   readonly liveTable: (service: string, projection: Projection) => Table
+  /** Called whenever memory is read afresh: what else is kept of this store is read again too. */
+  readonly recalled?: () => Promise<void>
   /** Tests: freeze documents, hand on records in their stored form. */
   readonly strict?: boolean
 }
@@ -366,6 +368,7 @@ export class Runtime {
     const { store, hosted, works } = this.options
     this.#staleMemory = false
     await this.#readHeads()
+    await this.options.recalled?.()
     this.#timers.look()
     if (!works) return
     for (const service of hosted) await readCursors(store, service, this.channels)

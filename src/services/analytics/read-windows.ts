@@ -4,9 +4,10 @@ import { momentOf } from '../../kernel/inputs.ts'
 import { toAmount } from '../../kernel/money.ts'
 import type { Reader } from '../../kernel/route.ts'
 import { CANCEL_REASONS } from '../orders/contract.ts'
+import { WINDOW_MS } from './contract.ts'
 import type { Count } from './window-counts.ts'
 import { COUNTS, reasonCount } from './window-counts.ts'
-import { ALL_TIME, WINDOW_MS } from './windows.projection.ts'
+import { ALL_TIME } from './windows.projection.ts'
 
 const amount = z.string().describe('A decimal string.')
 const share = z.number().nullable().describe('From 0 to 1; null where there is nothing to take a share of.')
@@ -55,7 +56,7 @@ const AFTERWARDS = -1
 
 /** Windows in which something happened, newest first. */
 export async function readWindows(
-  read: Reader,
+  read: Pick<Reader, 'rows'>,
   { fromMs = 1, toMs = END_OF_TIME_MS, limit }: WindowRange,
 ): Promise<WindowView[]> {
   const rows = await read.rows<{ readonly window_start: number }>(
@@ -70,7 +71,7 @@ export async function readWindows(
 }
 
 /** The window that begins then, also when nothing happened in it. */
-export async function readWindow(read: Reader, startMs: number): Promise<WindowView> {
+export async function readWindow(read: Pick<Reader, 'rows'>, startMs: number): Promise<WindowView> {
   const [view] = await viewsOf(read, [startMs])
   if (view === undefined) throw new Error('A window that was asked for was not read.')
   return view
@@ -85,7 +86,7 @@ type SumRow = { readonly bucket: number; readonly currency: string } & Readonly<
 const SUM_COLUMNS = COUNTS.map((count) => `CAST(SUM(${count}) AS TEXT) AS ${count}`).join(', ')
 
 /** One statement, so that levels and windows are of one moment. Starts are given newest first. */
-async function viewsOf(read: Reader, starts: readonly number[]): Promise<WindowView[]> {
+async function viewsOf(read: Pick<Reader, 'rows'>, starts: readonly number[]): Promise<WindowView[]> {
   const [newest] = starts
   const oldest = starts.at(-1)
   if (newest === undefined || oldest === undefined) return []

@@ -15,7 +15,8 @@ export function windowReport(window: WindowView): string[] {
     line(
       'orders',
       `${number(orders.created)} created, ${number(orders.confirmed)} confirmed, ` +
-        `${number(orders.cancelled)} cancelled${why}, ${number(orders.failed)} failed, ${number(orders.returned)} returned`,
+        `${number(orders.cancelled)} cancelled${why}, ` +
+        `${number(orders.failed)} failed, ${number(orders.returned)} returned`,
     ),
     line('conversion', `${percent(orders.conversion)} of ${number(ended)} that ended`),
     ...window.revenue.map(({ currency, placed, confirmed, lost, returned, pending }) =>
@@ -27,7 +28,8 @@ export function windowReport(window: WindowView): string[] {
     line('stock', `${number(stock.onHand)} on hand, ${number(stock.held)} held, ${number(stock.available)} available`),
     line(
       'notifications',
-      `${number(notifications.sent)} sent, ${number(notifications.failed)} failed, ${percent(notifications.successRate)} sent`,
+      `${number(notifications.sent)} sent, ${number(notifications.failed)} failed, ` +
+        `${percent(notifications.successRate)} sent`,
     ),
     line('events', `${number(window.events)}, ${number(window.eventsPerHour)} an hour, ${number(window.late)} late`),
   ]

@@ -1,18 +1,9 @@
 // Tumbling windows of five minutes over what happened, as partial rows that are summed when they are read.
 import type { ProjectionRow, RecordFacts } from '../../kernel/projection.ts'
 import { projection } from '../../kernel/projection.ts'
+import { GRACE_MS, WINDOW_MS } from './contract.ts'
 import type { Count, Counts } from './window-counts.ts'
 import { COUNTS, additionOf, allEvents } from './window-counts.ts'
-
-export const WINDOW_MS = 5 * 60_000
-
-/**
- * How long after the end of its own window a record may be appended before it counts as late. Windows follow the append
- * time, so nothing ever changes a window that is over; `late` counts the records whose own time lies so far back that
- * a reader who thinks of that time finds them in the wrong window. It is a property of the record alone: a replay
- * counts the same.
- */
-export const GRACE_MS = 60_000
 
 /** The row that counts everything since the beginning: a level is read from it, not summed over all time. */
 export const ALL_TIME = 0

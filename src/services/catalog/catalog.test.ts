@@ -4,7 +4,10 @@ import { test } from 'node:test'
 import { Refusal } from '../../kernel/refuse.ts'
 import { calling } from '../../testing/calling.ts'
 import { holding } from '../../testing/handle.ts'
+import { onBothStores } from '../../testing/projected.ts'
 import { StockAdjusted } from '../inventory/contract.ts'
+import { ProductAdded } from './contract.ts'
+import { productList } from './product-list.projection.ts'
 import { noteStocked, product } from './product.ts'
 import { catalog } from './service.ts'
 
@@ -90,4 +93,36 @@ test('negative, fractional and gigantic quantities and prices do not pass the do
   for (const part of [...wrong, { sku: 'white space' }, { colour: 'red' }]) {
     await assert.rejects(call('POST', '/v1/products', { body: { ...lamp, ...part } }), { name: 'ZodError' })
   }
+})
+
+test('the list pages through products by SKU, on both databases', async () => {
+  const added = ['b', 'B', 'a'].map((sku, at) =>
+    ProductAdded({
+      sku,
+      productId: `00000000-0000-7000-8000-00000000000${at}`,
+      name: 'Lamp',
+      description: '',
+      price: '1.00',
+      currency: 'EUR',
+      active: at > 0,
+      openingQuantity: 0,
+    }),
+  )
+  await onBothStores('catalog', new Map([[productList, added]]), async (rows) => {
+    const { call } = calling(catalog, { rows: ({ sql, values }) => rows(sql, values) })
+    const list = async (query: Record<string, string>) =>
+      (await call('GET', '/v1/products', { query })).body as { items: { sku: string; active: boolean }[]; next: string }
+    const first = await list({ limit: '2' })
+    assert.deepEqual(
+      first.items.map(({ sku, active }) => [sku, active]),
+      [
+        ['B', true],
+        ['a', true],
+      ],
+    )
+    assert.deepEqual(
+      (await list({ after: first.next })).items.map(({ sku, active }) => [sku, active]),
+      [['b', false]],
+    )
+  })
 })

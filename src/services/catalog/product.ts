@@ -52,8 +52,8 @@ export const changeProduct = on(ChangeProduct, {
 })
 
 /**
- * Inventory says StockAdjusted of every SKU that it opens: a service reads only its own tables, so this is how the route
- * that added a product learns that its stock can be sold.
+ * Inventory says StockAdjusted of every SKU that it opens: a service reads only its own tables, so this is how the
+ * route that added a product learns that its stock can be sold.
  */
 export const noteStocked = on(StockAdjusted, {
   says: [],

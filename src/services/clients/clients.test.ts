@@ -4,6 +4,9 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { Refusal } from '../../kernel/refuse.ts'
 import { calling } from '../../testing/calling.ts'
+import { onBothStores } from '../../testing/projected.ts'
+import { clientList } from './client-list.projection.ts'
+import { ClientRegistered } from './contract.ts'
 import { clients } from './service.ts'
 import { isTaxIdPlausible } from './tax-id.ts'
 
@@ -89,17 +92,25 @@ test('no CPF survives one wrong digit', () => {
   )
 })
 
-test('the list pages through clients in the order of their ids', async () => {
-  const ids = ['a', 'b', 'c'].map((last) => `00000000-0000-7000-8000-00000000000${last}`)
-  const rows = ids.map((client_id) => ({ client_id, name: 'N', email: 'n@test.com' }))
-  const { call } = calling(clients, {
-    rows: ({ values: [after, limit] }) => rows.filter((row) => row.client_id > String(after)).slice(0, Number(limit)),
-  })
-  const first = (await call('GET', '/v1/clients', { query: { limit: '2' } })).body as { items: unknown[]; next: string }
-  assert.deepEqual(
-    first.items,
-    ids.slice(0, 2).map((clientId) => ({ clientId, name: 'N', email: 'n@test.com' })),
+test('the list pages through clients in the order of their ids, on both databases', async () => {
+  const registered = ['c', 'a', 'b'].map((last) =>
+    ClientRegistered({
+      clientId: `00000000-0000-7000-8000-00000000000${last}`,
+      name: 'N',
+      email: `${last}@test.com`,
+      addresses: [],
+    }),
   )
-  const second = await call('GET', '/v1/clients', { query: { limit: '2', after: first.next } })
-  assert.deepEqual(second.body, { items: [{ clientId: ids[2], name: 'N', email: 'n@test.com' }], next: null })
+  await onBothStores('clients', new Map([[clientList, registered]]), async (rows) => {
+    const { call } = calling(clients, { rows: ({ sql, values }) => rows(sql, values) })
+    const list = async (query: Record<string, string>) => {
+      const { body } = await call('GET', '/v1/clients', { query })
+      const { items, next } = body as { items: { clientId: string; email: string }[]; next: string | null }
+      return { next, found: items.map(({ email }) => email[0]).join('') }
+    }
+    const first = await list({ limit: '2' })
+    assert.equal(first.found, 'ab')
+    assert.deepEqual(await list({ limit: '2', after: first.next ?? '' }), { found: 'c', next: null })
+    assert.equal((await list({ email: 'b@test.com' })).found, 'b')
+  })
 })

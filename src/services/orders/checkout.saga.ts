@@ -76,7 +76,7 @@ function piecesOf({ items }: Checkout): number {
   return items.reduce((sum, { quantity }) => sum + quantity, 0)
 }
 
-/** The limits of the steps up to the one that takes the goods off the stock: so long they have to be held, and longer. */
+/** The limits of the steps up to the one that takes the goods off the stock: so long, and longer, they are held. */
 function untilCommit({ reserve, commit }: CheckoutLimits, pay: Duration): Duration[] {
   return [reserve, pay, commit]
 }

@@ -1,4 +1,4 @@
-// What orders keeps of clients and products, so that an order is judged without asking anybody; and who has a reference.
+// What orders keeps of clients and products, so that it judges without asking anybody; and who has a reference.
 import { entity } from '../../kernel/entity.ts'
 import type { Held, Ref } from '../../kernel/handler.ts'
 import { on } from '../../kernel/handler.ts'

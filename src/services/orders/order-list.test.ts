@@ -12,12 +12,15 @@ import {
   summary,
 } from '../../testing/example-order.ts'
 import { rowsOf } from '../../testing/folding.ts'
+import { calling } from '../../testing/calling.ts'
 import { holding } from '../../testing/handle.ts'
+import { onBothStores } from '../../testing/projected.ts'
 import { ProductAdded, ProductChanged } from '../catalog/contract.ts'
 import { ClientChanged, ClientRegistered } from '../clients/contract.ts'
 import * as contract from './contract.ts'
 import { clientCopy, copyHandlers, productById, productBySku } from './copies.ts'
 import { orderList } from './order-list.projection.ts'
+import { orders } from './service.ts'
 
 test('an order’s row follows its status and keeps the first facts', () => {
   const [row] = rowsOf(orderList, [orderPlaced({ reference: 'R' }), orderPaid, contract.OrderConfirmed(summary(7))])
@@ -63,4 +66,34 @@ test('copies follow clients and products, under the SKU and under the id', () =>
   assert.deepEqual(documents.state(productBySku('LAMP')), lamp)
   hear(ProductChanged({ ...lamp, description: 'd', active: false }))
   assert.deepEqual(documents.state(productById(lamp.productId)), { ...lamp, active: false })
+})
+
+test('the list pages newest first, whatever is filtered, on both databases', async () => {
+  const ids = ['a', 'b', 'c', 'd'].map((last) => `00000000-0000-7000-8000-00000000000${last}`)
+  const other = '00000000-0000-7000-8000-0000000000dd'
+  const placed = ids.map((orderId, at) =>
+    orderPlaced({
+      orderId,
+      placedAt: 5 * Math.ceil(at / 2),
+      clientId: at === 3 ? other : clientId,
+      reference: `R${at}`,
+    }),
+  )
+  const paid = contract.OrderPaid({ ...summary(9), orderId: ids[1] ?? '' })
+  await onBothStores('orders', new Map([[orderList, [...placed, paid]]]), async (rows) => {
+    const { call } = calling(orders, { rows: ({ sql, values }) => rows(sql, values) })
+    const list = async (query: Record<string, string>) => {
+      const { body } = await call('GET', '/v1/orders', { query })
+      const { items, next } = body as { items: { orderId: string }[]; next: string | null }
+      return { next, found: items.map(({ orderId }) => orderId.at(-1)).join('') }
+    }
+    // b and c were placed in the same millisecond: their ids decide.
+    const first = await list({ limit: '2' })
+    assert.equal(first.found, 'dc')
+    assert.deepEqual(await list({ limit: '2', after: first.next ?? '' }), { next: null, found: 'ba' })
+    assert.equal((await list({ clientId })).found, 'cba')
+    assert.equal((await list({ clientId, status: 'PAGO' })).found, 'b')
+    assert.equal((await list({ reference: 'R3', source: 'tester' })).found, 'd')
+    assert.equal((await list({ from: '1970-01-01T00:00:00.005Z', to: '1970-01-01T00:00:00.010Z' })).found, 'cb')
+  })
 })

@@ -170,7 +170,7 @@ function sumOf(amounts: readonly string[]): bigint {
   return amounts.reduce((sum, amount) => sum + toMinor(amount, 'EUR'), 0n)
 }
 
-test('however an order is returned, in parts, some rejected: never more than was paid, and in the end all of it', () => {
+test('however an order is returned in parts, some rejected: never more than was paid, in the end all of it', () => {
   const skus = fc.constantFrom('A', 'B')
   const piece = fc.record({ sku: skus, quantity: fc.integer({ min: 1, max: 4 }) })
   const line = fc.record({

@@ -1,4 +1,4 @@
-// What an order is worth: its items at the catalog's prices or at quoted ones, and whether all that was claimed adds up.
+// What an order is worth: its items at the catalog's prices or at quoted ones, and whether all claims add up.
 import type { AnyRef, Held } from '../../kernel/handler.ts'
 import type { DataOf } from '../../kernel/message.ts'
 import { MoneyError, multiply, sumMinor, toAmount, toMinor } from '../../kernel/money.ts'

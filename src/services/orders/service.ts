@@ -8,9 +8,9 @@ import { clientCopy, copyHandlers, orderReference, productCopy } from './copies.
 import { ordersCancelled, ordersCreated, ordersFailed, ordersPaid } from './feeds/orders.feed.ts'
 import { order, orderEvents } from './order.ts'
 import { orderList } from './order-list.projection.ts'
-import { orderRoutes } from './order.routes.ts'
-import { placing } from './placing.routes.ts'
-import { returnRoutes } from './return.routes.ts'
+import { orderRoutes } from './order-routes.ts'
+import { placing } from './placing-routes.ts'
+import { returnRoutes } from './return-routes.ts'
 import { returns } from './returns.saga.ts'
 
 /** Other limits than the usual ones are for shops whose payments take longer, and for tests. */

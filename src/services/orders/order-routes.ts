@@ -12,7 +12,7 @@ import type { OrderRow } from './order-list.projection.ts'
 import type { Order, OrderStatus } from './order.ts'
 import { ORDER_STATUSES, hasEnded, order } from './order.ts'
 import { OrderAnswer, orderView } from './order-view.ts'
-import { afterWaiting } from './placing.routes.ts'
+import { afterWaiting } from './placing-routes.ts'
 
 const params = z.object({ orderId: id })
 

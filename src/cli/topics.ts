@@ -1,0 +1,46 @@
+// `lonja topics`: every topic with how it is kept and the messages that travel on it.
+import { buildRegistry } from '../platform/runtime/registry.ts'
+import { services } from '../services.ts'
+import { EXIT, isSet, noWords, type Call } from './command.ts'
+import { tableOf } from './terminal.ts'
+
+export async function topics(call: Call): Promise<number> {
+  noWords(call)
+  const { terminal } = call
+  const listed = listTopics()
+  if (isSet(call, 'json')) {
+    terminal.json({ topics: listed })
+    return EXIT.ok
+  }
+  const rows = listed.map(({ name, partitions, retentionHours, compression, sources, messages }) => [
+    name,
+    String(partitions),
+    `${retentionHours} h`,
+    compression,
+    sources.length === 0 ? '-' : sources.join(', '),
+    messages.length === 0 ? '-' : messages.map(({ type, key }) => `${type}(${key})`).join(', '),
+  ])
+  const heading = ['TOPIC', 'PARTITIONS', 'KEPT', 'COMPRESSION', 'APPENDED BY', 'MESSAGES (KEY)']
+  for (const line of tableOf([heading, ...rows])) terminal.line(line)
+  return EXIT.ok
+}
+
+/** Every topic that a contract declares, with those who append to it and the messages on it. */
+export function listTopics() {
+  const registry = buildRegistry(services)
+  const messages = [...registry.messages.values()]
+  return services
+    .flatMap((service) => service.topics)
+    .map(({ name, service, partitions, retentionHours, compression }) => ({
+      name,
+      service,
+      partitions,
+      retentionHours,
+      compression,
+      sources: registry.sourcesOf(name),
+      messages: messages
+        .filter(({ topic }) => topic === name)
+        .map(({ type, kind, key }) => ({ type, kind, key }))
+        .toSorted((one, other) => (one.type < other.type ? -1 : 1)),
+    }))
+}
