@@ -2,10 +2,12 @@
 import { readFileSync } from 'node:fs'
 import { topicNamed } from './kernel/message.ts'
 import type { Service } from './kernel/service.ts'
+import type { Application } from './platform/application.ts'
 import type { Clock } from './platform/ports.ts'
 import { StoreUnavailable } from './platform/ports.ts'
 import { parseApiKeys, type ApiKey } from './platform/http/api-keys.ts'
 import { createServer, type Server } from './platform/http/server.ts'
+import { rebuildCodes, rebuildRoutes } from './platform/rebuild/routes.ts'
 import { Lonja } from './platform/runtime/lonja.ts'
 import type { Settings } from './platform/settings.ts'
 import { openDatabases, type OpenDatabases } from './platform/store/open-databases.ts'
@@ -221,10 +223,39 @@ interface ServerNeeds {
 function serve(application: Lonja, { settings, apiKeys, telemetry }: ServerNeeds): Promise<Server> {
   const { host, port, corsOrigins, stopLimitMs, roles } = settings
   return createServer({
-    application,
+    application: withOperations(application),
     settings: { host, port, corsOrigins, stopLimitMs, apiKeys, servesApi: roles.includes('api') },
     telemetry,
   })
+}
+
+/** What the server serves: the services of this process, and the operator's routes as those of one more. */
+function withOperations(lonja: Lonja): Application {
+  const operations: Service = {
+    name: 'operations',
+    summary: 'What operators look after: the rebuilds of projections.',
+    codes: rebuildCodes,
+    routes: rebuildRoutes(lonja.rebuilds),
+    topics: [],
+    publishes: [],
+    aggregates: [],
+    entities: [],
+    handlers: [],
+    answers: [],
+    sagas: [],
+    projections: [],
+    feeds: [],
+  }
+  return {
+    services: [...lonja.services, operations],
+    now: () => lonja.now(),
+    newId: () => lonja.newId(),
+    submit: (submission) => lonja.submit(submission),
+    reader: (service) => lonja.reader(service),
+    changed: (correlation, limitMs) => lonja.changed(correlation, limitMs),
+    health: () => lonja.health(),
+    lags: () => lonja.lags(),
+  }
 }
 
 /** Callers first, so that none is cut off by what its request needs; what hangs is left behind at the limit. */

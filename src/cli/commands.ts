@@ -39,7 +39,7 @@ const demo: Command = {
   flags: flagsOf({
     orders: { value: 'N', description: 'Plays the first N orders only.' },
     file: { value: 'PATH', description: 'Another file of the same format (CSV, gzipped or not).' },
-    callers: { value: 'N', description: 'Orders under way at once (96).' },
+    callers: { value: 'N', description: 'Orders under way at once (128).' },
     exit: { description: 'Ends after the report instead of going on serving.' },
     keep: { description: 'Keeps the database of the last run; orders that it has are not placed again.' },
     force: { description: 'Plays into a --store that is not empty.' },
@@ -118,4 +118,19 @@ const settings: Command = {
   run: async (call) => (await import('./settings.ts')).settings(call),
 }
 
-export const commands: readonly Command[] = [serve, demo, importOrders, order, describe, topics, settings]
+const rebuild: Command = {
+  name: 'rebuild',
+  words: 'PROJECTION',
+  summary: 'Rebuilds a projection from the log, beside the live one, and swaps them.',
+  description: [
+    'Asks the running server to fold the log into a new table, to compare it with the live one, and to swap them; ' +
+      'reads never fail meanwhile. PROJECTION is service.projection, such as orders.order_list. The key needs the role ' +
+      'operator.',
+  ],
+  flags: flagsOf({ abort: { description: 'Ends a rebuild that is under way; the live table stays.' } }),
+  settings: server,
+  examples: ['lonja rebuild orders.order_list'],
+  run: async (call) => (await import('./rebuild.ts')).rebuild(call),
+}
+
+export const commands: readonly Command[] = [serve, demo, importOrders, order, describe, topics, settings, rebuild]

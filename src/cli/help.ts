@@ -32,7 +32,8 @@ export function commandHelp(command: Command, columns: number): string[] {
   ].slice(0, -1)
 }
 
-function usageOf({ name, words }: Command): string {
+/** The name of a command with what follows it. */
+export function usageOf({ name, words }: Command): string {
   return words === '' ? name : `${name} ${words}`
 }
 

@@ -2,7 +2,8 @@
 import type { App } from '../app.ts'
 import { readWindow } from '../services/analytics/read-windows.ts'
 import { windowReport } from '../services/analytics/window-report.ts'
-import { windowStartOf, WINDOW_MS } from '../services/analytics/windows.projection.ts'
+import { windowStartOf } from '../services/analytics/windows.projection.ts'
+import { WINDOW_MS } from '../services/analytics/contract.ts'
 import type { Terminal } from './terminal.ts'
 
 /** What happened in the last moments of a window is appended and folded within this time. */

@@ -6,7 +6,7 @@ import { StoreUnavailable } from '../platform/ports.ts'
 import { services } from '../services.ts'
 import { commands } from './commands.ts'
 import { CommandError, EXIT, UsageError, type Call, type Command } from './command.ts'
-import { commandHelp, generalHelp } from './help.ts'
+import { commandHelp, generalHelp, usageOf } from './help.ts'
 import { createTerminal, type Sink, type Terminal } from './terminal.ts'
 
 export interface Invocation {
@@ -47,7 +47,10 @@ function dispatch(invocation: Invocation, terminal: Terminal): number | Promise<
     for (const line of commandHelp(command, terminal.columns)) terminal.line(line)
     return EXIT.ok
   }
-  return command.run(callOf(command, invocation, terminal))
+  return command.run(callOf(command, invocation, terminal)).catch((error: unknown) => {
+    if (!(error instanceof UsageError)) throw error
+    throw new UsageError(`${error.message} Write \`lonja ${usageOf(command)}\`; --help tells more.`)
+  })
 }
 
 function general(terminal: Terminal, wasAskedFor: boolean): number {

@@ -34,6 +34,8 @@ export interface Table {
   /** How many leading columns are the key. */
   readonly keyWidth: number
   readonly indexes: readonly (readonly string[])[]
+  /** Rows are deleted here, so a versioned save must not bring one back. */
+  readonly rowsGo?: true
 }
 
 /**
@@ -49,6 +51,8 @@ export interface Write {
   readonly mode: WriteMode
   /** Sorted by key in binary order: rows are locked in this order. */
   readonly rows: readonly Row[]
+  /** For upsert: what a row that exists gets; all columns where not said. Indexes of other columns are left alone. */
+  readonly sets?: readonly string[]
 }
 
 /** One partition's share of a transaction: a batch of records, written as one row of the source's log. */
@@ -95,6 +99,11 @@ export interface LogRow {
   readonly last: number
   readonly appendedAt: number
   readonly body: string
+}
+
+/** A log row and the number of the transaction that wrote it: numbers grow as a process commits. */
+export interface TransactionRow extends LogRow {
+  readonly transaction: number
 }
 
 export interface LogRange {
@@ -146,7 +155,7 @@ export interface Store {
   /** At most `limitRows` log rows of each range, in order. */
   readLog(source: string, ranges: readonly LogRange[], limitRows: number): Promise<readonly LogRow[]>
   /** The log rows of these transactions. */
-  readTransactions(source: string, transactions: readonly number[]): Promise<readonly LogRow[]>
+  readTransactions(source: string, transactions: readonly number[]): Promise<readonly TransactionRow[]>
   /** One SELECT outside any batch; `?` binds a value; tables are written by `tableName`. */
   query<Result>(sql: string, values?: readonly Cell[]): Promise<readonly Result[]>
   tableName(schema: string, table: string): string

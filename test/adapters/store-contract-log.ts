@@ -101,8 +101,16 @@ export function logTests(use: Use): void {
       await commit(store, { transaction: 72, appends: [append(0)] })
       await commit(store, { transaction: 2 ** 52, appends: [append(0), append(0, { topic: 'shop.commands' })] })
       const rows = await store.readTransactions('shop', [71, 2 ** 52, 99])
-      const found = rows.map(({ topic, partition, first }) => `${topic}/${partition}/${first}`).toSorted()
-      assert.deepEqual(found, ['shop.commands/0/0', 'shop.events/0/0', 'shop.events/0/2', 'shop.events/2/0'])
+      const found = rows.map(({ topic, partition, first, transaction }) => [
+        `${topic}/${partition}/${first}`,
+        transaction,
+      ])
+      assert.deepEqual(Object.fromEntries(found), {
+        'shop.commands/0/0': 2 ** 52,
+        'shop.events/0/0': 71,
+        'shop.events/0/2': 2 ** 52,
+        'shop.events/2/0': 71,
+      })
       assert.deepEqual(await store.readTransactions('shop', []), [])
     }),
   )

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BadData, Conflict } from '../../src/platform/ports.ts'
-import type { Row } from '../../src/platform/ports.ts'
+import type { Row, Write } from '../../src/platform/ports.ts'
 import { append, commit, documents, lines, load, log, next, tags, write } from './store-fixture.ts'
 import type { Features, Use } from './store-fixture.ts'
 
@@ -74,6 +74,19 @@ export function rowTests(use: Use): void {
         ['o1', 2, 7, 'b'],
       ])
       assert.equal((await load(store, tags, ['o1', 'red'], ['o1', 'blue'], ['o1', 'green'])).length, 2)
+    }),
+  )
+
+  test(
+    'an upsert of some columns leaves the others of a row that exists as they are',
+    use(async (store) => {
+      const upsert = (...rows: readonly Row[]): Write => ({ ...write(lines, 'upsert', ...rows), sets: ['quantity'] })
+      await commit(store, { writes: [write(lines, 'insert', ['o1', 1, 5, 'kept'])] })
+      await commit(store, { writes: [upsert(['o1', 1, 6, 'lost'], ['o1', 2, 7, 'new'])] })
+      assert.deepEqual(await load(store, lines, ['o1', 1], ['o1', 2]), [
+        ['o1', 1, 6, 'kept'],
+        ['o1', 2, 7, 'new'],
+      ])
     }),
   )
 

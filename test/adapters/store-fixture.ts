@@ -22,7 +22,7 @@ interface Field {
 
 export function tableOf(name: string, keyWidth: number, fields: readonly Field[]): Table {
   const columns = fields.map(({ nullable = false, ...field }) => ({ ...field, nullable }))
-  return { schema: 'shop', name, columns, keyWidth, indexes: [] }
+  return { schema: 'shop', name, columns, keyWidth, indexes: [], rowsGo: true }
 }
 
 export const documents: Table = tableOf('documents', 1, [

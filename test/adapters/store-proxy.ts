@@ -8,12 +8,13 @@ import type { AddressInfo, Socket } from 'node:net'
  * - before commit: the session ends with all statements sent but the COMMIT, so nothing happened.
  * - after commit: the session ends once the server has committed, before its answer passes.
  * - silent: nothing that the server says passes any more.
+ * - once used: each session that is open now ends when it is used next; new ones are not touched.
  */
-export type Cut = 'never' | 'before commit' | 'after commit' | 'silent'
+export type Cut = 'never' | 'before commit' | 'after commit' | 'silent' | 'once used'
 
 export interface Proxy {
   readonly url: string
-  cut: Cut
+  readonly cut: (next: Cut) => void
   /** How many connections were cut. */
   readonly cuts: () => number
   close(): Promise<void>
@@ -27,7 +28,8 @@ export async function startProxy(target: string): Promise<Proxy> {
   const { hostname, port } = new URL(target)
   const sockets = new Set<Socket>()
   let cuts = 0
-  const proxy = { cut: 'never' as Cut }
+  let rule: Cut = 'never'
+  const dooms: (() => void)[] = []
   const server = createServer((client) => {
     const upstream = connect(Number(port), hostname)
     const end = (): void => {
@@ -43,15 +45,21 @@ export async function startProxy(target: string): Promise<Proxy> {
       socket.on('error', end)
       socket.on('close', end)
     }
+    let doomed = false
+    dooms.push(() => (doomed = true))
     client.on('data', (chunk) => {
+      if (doomed) {
+        cut()
+        return
+      }
       const at = chunk.indexOf(COMMIT)
-      if (proxy.cut !== 'before commit' || at < 0) upstream.write(chunk)
+      if (rule !== 'before commit' || at < 0) upstream.write(chunk)
       // What is before the COMMIT arrives, and then the end of the connection.
       else upstream.write(chunk.subarray(0, at), cut)
     })
     upstream.on('data', (chunk) => {
-      if (proxy.cut === 'silent') return
-      if (proxy.cut === 'after commit' && chunk.includes(COMMITTED)) cut()
+      if (rule === 'silent') return
+      if (rule === 'after commit' && chunk.includes(COMMITTED)) cut()
       else client.write(chunk)
     })
   })
@@ -59,13 +67,17 @@ export async function startProxy(target: string): Promise<Proxy> {
   await once(server, 'listening')
   const url = new URL(target)
   url.port = String((server.address() as AddressInfo).port)
-  return Object.assign(proxy, {
+  return {
     url: url.href,
+    cut: (next) => {
+      rule = next
+      if (next === 'once used') for (const doom of dooms) doom()
+    },
     cuts: () => cuts,
     close: async () => {
       for (const socket of sockets) socket.destroy()
       server.close()
       await once(server, 'close')
     },
-  })
+  }
 }

@@ -125,8 +125,14 @@ function unclosedQuote(name: string, row: number): ImportFileError {
   return new ImportFileError(`${name}: row ${row} has a quote that is never closed; close it and try again.`)
 }
 
-// Broken sequences become U+FFFD and never swallow a comma or a line feed, so damage stays within its row.
-async function* textOf(path: string): AsyncGenerator<string> {
+/**
+ * The text of a file in chunks, gzipped or not.
+ *
+ * Broken sequences become U+FFFD and never swallow a comma or a line feed, so damage stays within its row.
+ *
+ * @throws {ImportFileError}
+ */
+export async function* textOf(path: string): AsyncGenerator<string> {
   const decoder = new TextDecoder()
   let isFirst = true
   for await (const chunk of bytesOf(path)) {

@@ -68,6 +68,7 @@ function requestOf({ rules }: Route, raw: FastifyRequest, { caller, submissions,
     body: rules.body === undefined ? undefined : validated(rules.body, raw.body, 'BODY_INVALID'),
     principal: caller.principal,
     role: caller.role,
+    ifMatch: raw.headers['if-match'],
     submit: submissions.submit,
     ...rest,
   }

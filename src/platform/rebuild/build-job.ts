@@ -13,15 +13,16 @@ import { readSettledRows } from './settled-rows.ts'
 import type { StoredPlaces } from './stored-places.ts'
 import { boundsOf, placed, placesOfRows, readPlaces } from './stored-places.ts'
 
-/** What is left for the swap, which holds the live cursors meanwhile. */
-const SWAP_RECORDS = 1000
+/** What may be left for the swap, which holds the live cursors meanwhile: more than one batch of the loop, below 200 ms. */
+const SWAP_RECORDS = 10_000
 /** Keys that are confirmed together: few, so that the live table does not move while they are read. */
 const CONFIRMED_TOGETHER = 100
 /** Differences that are named; the others are counted. */
 const NAMED_DIFFERENCES = 20
 /** Conflicts and outages in a row before the job gives up; it can be resumed where it stands. */
 const MAX_FAILURES = 60
-const RETRY_MS = 1000
+const RETRY_BASE_MS = 20
+const RETRY_MAX_MS = 1000
 
 export type BuildPhase = 'filling' | 'comparing' | 'swapping'
 
@@ -90,7 +91,7 @@ export class BuildJob {
       } catch (error) {
         if (!isPassing(error) || this.#failures >= MAX_FAILURES) throw error
         this.#failures += 1
-        await this.#pause(RETRY_MS)
+        await this.#pause(Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** this.#failures))
       }
     }
   }

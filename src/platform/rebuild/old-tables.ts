@@ -19,6 +19,7 @@ export interface OldTablesOptions {
 export class OldTables {
   readonly #options: OldTablesOptions
   readonly #cancels = new Set<() => void>()
+  #isStopped = false
 
   constructor(options: OldTablesOptions) {
     this.#options = options
@@ -27,7 +28,7 @@ export class OldTables {
   /** Drops what is unused now and still unused a minute later, when nobody reads it any more. */
   async sweep(): Promise<void> {
     const unused = await this.#unused()
-    if (unused.length === 0) return
+    if (unused.length === 0 || this.#isStopped) return
     const cancel = this.#options.clock.after(OLD_TABLE_LIFE_MS, () => {
       this.#cancels.delete(cancel)
       // What fails here is found again at the next start.
@@ -37,6 +38,7 @@ export class OldTables {
   }
 
   stop(): void {
+    this.#isStopped = true
     for (const cancel of this.#cancels) cancel()
     this.#cancels.clear()
   }

@@ -105,7 +105,7 @@ export class Rebuild {
     try {
       await this.#endRun()
       const before = await this.#change((build) => (build.building === null ? undefined : { ...build, building: null }))
-      if (before?.building == null) return false
+      if (before === undefined || before.building === null) return false
       if (this.#run !== undefined) this.#run.phase = 'aborted'
       this.#options.changed()
       await dropTables(this.#options, [this.#table(before.building)])

@@ -46,7 +46,8 @@ export class Rebuilds {
     for (const group of registry.groups) {
       const owned = asProjectionGroup(group)
       const database = databases.find(({ services }) => services.includes(group.service))
-      if (owned !== undefined && database !== undefined) this.#rebuilds.set(group.name, this.#rebuildOf(owned, database))
+      if (owned !== undefined && database !== undefined)
+        this.#rebuilds.set(group.name, this.#rebuildOf(owned, database))
     }
   }
 
@@ -69,7 +70,11 @@ export class Rebuilds {
 
   /** What is left behind is found again at the next start, should it not be found now. */
   #sweep(database: RebuildDatabase): void {
-    if (!this.#isStopped) void this.#old.get(database)?.sweep().catch(() => undefined)
+    if (!this.#isStopped)
+      void this.#old
+        .get(database)
+        ?.sweep()
+        .catch(() => undefined)
   }
 
   /** Every projection that can be rebuilt here, as `service.projection`. */

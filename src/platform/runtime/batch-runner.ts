@@ -3,6 +3,7 @@ import type { Projection } from '../../kernel/projection.ts'
 import type { Clock, Locks, Store, Table } from '../ports.ts'
 import { CommitUnknown, Conflict, StoreUnavailable } from '../ports.ts'
 import type { Channel, Channels } from './channels.ts'
+import type { DocumentCache } from './document-cache.ts'
 import type { Input } from './inputs.ts'
 import type { Observer } from './observer.ts'
 import type { TimerRow } from './outbox.ts'
@@ -32,6 +33,7 @@ export interface BatchRunnerOptions {
   readonly observer: Observer
   readonly channels: Channels
   readonly newId: () => string
+  readonly cache: DocumentCache | undefined
   readonly strict?: boolean
   readonly isOurs: (channel: Channel) => boolean
   readonly liveTable: (service: string, projection: Projection) => Table

@@ -2,6 +2,7 @@
 import type { AnyMessageType } from '../../kernel/message.ts'
 import type { Service } from '../../kernel/service.ts'
 import type { Saga } from '../../kernel/saga.ts'
+import { sagaProblems } from '../../kernel/saga.ts'
 import { kindsOf, saidBy } from './registry.ts'
 
 /** @throws with every finding, one a line. */
@@ -9,7 +10,8 @@ export function checkWiring(services: readonly Service[]): void {
   const problems = [
     ...duplicates(services),
     ...services.flatMap((service) => unhandledCommands(service, services)),
-    ...services.flatMap((service) => service.sagas.flatMap((saga) => sagaProblems(service, saga, services))),
+    ...services.flatMap((service) => service.sagas.flatMap((saga) => unheardAnswers(service, saga, services))),
+    ...services.flatMap((service) => service.sagas.flatMap(sagaProblems)),
     ...services.flatMap((service) => unpublishedEvents(service)),
     ...services.flatMap((service) => silentSources(service, services)),
   ]
@@ -51,7 +53,7 @@ function publishes(services: readonly Service[], event: AnyMessageType): boolean
   return services.some((service) => service.publishes.some(({ type }) => type === event.type))
 }
 
-function sagaProblems(service: Service, saga: Saga, services: readonly Service[]): string[] {
+function unheardAnswers(service: Service, saga: Saga, services: readonly Service[]): string[] {
   const answers = saga.steps.flatMap(({ name, done, refused, undone }) => {
     return [done, refused, undone].flatMap((event) => (event === undefined ? [] : [{ at: `step ${name}`, event }]))
   })
@@ -61,6 +63,7 @@ function sagaProblems(service: Service, saga: Saga, services: readonly Service[]
     ...saga.stops.map((event) => ({ at: 'stops', event })),
     { at: 'end', event: saga.succeeds.done },
     { at: 'end', event: saga.fails.done },
+    ...(saga.givenUp === undefined ? [] : [{ at: 'end', event: saga.givenUp }]),
   ]
   return all
     .filter(({ event }) => !publishes(services, event))

@@ -11,6 +11,7 @@ import { createReader } from './reader.ts'
 import type { Registry } from './registry.ts'
 import { buildRegistry } from './registry.ts'
 import { Runtime } from './runtime.ts'
+import { inStoryOrder } from './story-order.ts'
 import { readStory } from './story.ts'
 
 /** A database, the services whose state it keeps, and who works on its partitions. */
@@ -151,7 +152,7 @@ export class Lonja implements Application {
         readStory({ store, registry: this.registry, services }, correlation),
       ),
     )
-    return parts.length === 1 ? (parts[0] ?? []) : parts.flat().toSorted((one, other) => one.at - other.at)
+    return inStoryOrder(parts.flat())
   }
 
   changed(correlation: string, limitMs: number): Promise<void> {

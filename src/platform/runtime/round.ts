@@ -7,6 +7,7 @@ import { positionOf } from '../log/record.ts'
 import type { Plan, Row, Transaction, Write } from '../ports.ts'
 import type { Channel, Channels, Cursor } from './channels.ts'
 import { Commands, mayCatchUp } from './commands.ts'
+import type { DocumentCache } from './document-cache.ts'
 import type { AnswerInput, AttemptInput, CommandInput, CommandOutcome, Input } from './inputs.ts'
 import type { EffectRow, Origin, TimerRow, TrailNote } from './outbox.ts'
 import { Outbox } from './outbox.ts'
@@ -38,6 +39,8 @@ export interface RoundContext {
   readonly isOurs: (channel: Channel) => boolean
   /** Off when a batch is run in small pieces: what it appends waits for the next one. */
   readonly cascades: boolean
+  /** Only where this process is the only writer. */
+  readonly cache: DocumentCache | undefined
   readonly liveTable: (service: string, projection: Projection) => Table
 }
 
@@ -91,7 +94,7 @@ export class Round {
     this.#transaction = transaction
     const { registry, channels, now, strict } = context
     this.outbox = new Outbox(registry, channels, { now, transaction: context.transaction, storedForm: strict })
-    this.#documents = new WorkingSet(registry, strict)
+    this.#documents = new WorkingSet(registry, strict, context.cache)
     this.#projections = new ProjectionSet(context.liveTable)
     this.#commands = new Commands(registry, now)
     this.#system = { now, newId: context.newId, principal: 'system', role: 'admin' }
@@ -386,6 +389,7 @@ export class Round {
 
   /** Memory follows the commit: where each cursor and head is now. */
   applied(firsts: readonly number[]): void {
+    this.#documents.remember()
     for (const [cursor, position] of this.#positions) {
       cursor.next = position
       cursor.version += 1

@@ -130,7 +130,7 @@ test('after a restart everything goes on where it was, under the same idempotenc
   rmSync(folder, { recursive: true })
 })
 
-test('the story of an order tells each command, event, effect and timer with its cause', async () => {
+test('the story of an order tells each command, event, saga step, effect and timer with its cause', async () => {
   const shop = await startToyShop()
   await shop.place('a', 4)
   await shop.lonja.settled()
@@ -140,11 +140,14 @@ test('the story of an order tells each command, event, effect and timer with its
     'event Placed',
     'command Reserve',
     'event Reserved',
+    'saga checkout',
     'command Pay',
     'effect pay',
     'event Paid',
+    'saga checkout',
     'command Confirm',
     'event Confirmed',
+    'saga checkout',
   ])
   await shop.stop()
 })

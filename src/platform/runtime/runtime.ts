@@ -16,6 +16,7 @@ import type { Delivery, FailedTimer, Fault, Round } from './round.ts'
 import type { Batch, PartFailure } from './batch-runner.ts'
 import { BatchRunner } from './batch-runner.ts'
 import { readBacklog } from './backlog.ts'
+import { DocumentCache } from './document-cache.ts'
 import { EffectExecutor } from './effect-executor.ts'
 import type { TimerRow } from './outbox.ts'
 import { ChangeListeners } from './change-listeners.ts'
@@ -73,6 +74,8 @@ export class Runtime {
   readonly #idle = new Set<() => void>()
   readonly #logIds = new Map<string, string>()
   readonly #batches: BatchRunner
+  /** On PostgreSQL other processes write too: there every batch reads. */
+  readonly #cache: DocumentCache | undefined
   #isScheduled = false
   #isRunning = false
   /** Why the store can't be used at present. */
@@ -89,10 +92,12 @@ export class Runtime {
     this.channels = new Channels(registry, groups)
     this.newId = createIds(clock, random)
     this.#listeners = new ChangeListeners(clock)
+    this.#cache = store.dialect === 'sqlite' ? new DocumentCache() : undefined
     this.#batches = new BatchRunner({
       ...options,
       newId: this.newId,
       channels: this.channels,
+      cache: this.#cache,
       isOurs: (channel) => this.#isOurs(channel),
       afresh: (inputs) => this.#afresh(inputs),
       committed: (round) => this.#finish(round),
@@ -196,7 +201,8 @@ export class Runtime {
     this.#isScheduled = true
     this.options.clock.after(0, () => {
       this.#isScheduled = false
-      void this.#run()
+      // Stopped in between: the store may be closed already.
+      if (!this.#isStopped) void this.#run()
     })
   }
 
@@ -367,6 +373,7 @@ export class Runtime {
   async #recall(): Promise<void> {
     const { store, hosted, works } = this.options
     this.#staleMemory = false
+    this.#cache?.clear()
     await this.#readHeads()
     await this.options.recalled?.()
     this.#timers.look()

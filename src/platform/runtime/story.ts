@@ -1,11 +1,16 @@
 // The story of one correlation: every command, event, effect and timer that belongs to it, in order, with causes.
-import type { StoryEntry } from '../../kernel/route.ts'
+import type { Saga } from '../../kernel/saga.ts'
+import type { Saga } from '../../kernel/saga.ts'
+import type { SagaState } from '../../kernel/saga-decider.ts'
+import { newSaga } from '../../kernel/saga-decider.ts'
 import type { LogRecord } from '../log/record.ts'
 import { positionOf, recordsOf } from '../log/record.ts'
 import type { Store } from '../ports.ts'
 import { PLATFORM_SCHEMA } from '../store/tables.ts'
 import type { TrailNote } from './outbox.ts'
 import type { Registry } from './registry.ts'
+import { sagaKind } from './saga-reaction.ts'
+import type { ToldEntry } from './story-order.ts'
 
 /** A story longer than this is cut: it would be a bug's, not an order's. */
 const MAX_TRANSACTIONS = 500
@@ -15,75 +20,97 @@ interface Trail {
   readonly note: string | null
 }
 
-/** @param services those whose logs lie in this store. */
-export async function readStory(
-  {
-    store,
-    registry,
-    services,
-  }: { readonly store: Store; readonly registry: Registry; readonly services: readonly string[] },
-  correlation: string,
-): Promise<StoryEntry[]> {
+interface StoryParts {
+  readonly store: Store
+  readonly registry: Registry
+  /** Those whose logs and documents lie in this store. */
+  readonly services: readonly string[]
+}
+
+/** What one database knows; `inStoryOrder` makes a story of it. */
+export async function readStory({ store, registry, services }: StoryParts, correlation: string): Promise<ToldEntry[]> {
   const trail = await store.query<Trail>(
     `SELECT transaction_id, note FROM ${store.tableName(PLATFORM_SCHEMA, 'trail')} WHERE correlation = ?
      ORDER BY transaction_id LIMIT ${MAX_TRANSACTIONS}`,
     [correlation],
   )
   const transactions = trail.map(({ transaction_id }) => transaction_id)
-  const entries = trail.flatMap(({ note }) => (note === null ? [] : (JSON.parse(note) as TrailNote[]).map(noted)))
+  const entries = trail.flatMap(({ transaction_id: transaction, note }) => {
+    return note === null ? [] : (JSON.parse(note) as TrailNote[]).map((one) => noted(one, transaction))
+  })
   for (const service of services) {
     const rows = await store.readTransactions(service, transactions)
-    const records = rows.flatMap((row) => recordsOf(service, row, row.first))
-    for (const record of records) if (record.correlation === correlation) entries.push(told(record, registry))
+    for (const row of rows) {
+      const records = recordsOf(service, row, row.first).filter((record) => record.correlation === correlation)
+      entries.push(...records.map((record) => told(record, registry, row.transaction)))
+    }
   }
-  return inOrder([...entries, ...causesOf(entries)])
+  return [...entries, ...causesOf(entries), ...(await sagaEntries(entries, { store, registry, services }))]
+}
+
+/** The turns of each saga that the story's events started, as its document tells them. */
+async function sagaEntries(
+  entries: readonly ToldEntry[],
+  { store, registry, services }: StoryParts,
+): Promise<ToldEntry[]> {
+  const transaction = await store.begin()
+  try {
+    const instances = registry.services.flatMap(({ name: service, sagas }) => {
+      if (!services.includes(service)) return []
+      return sagas.flatMap((saga) => {
+        const started = entries.filter(({ name, data }) => name === saga.starts.type && data !== undefined)
+        const keys = new Set(started.map(({ data }) => String((data as Record<string, unknown>)[saga.key])))
+        return [...keys].map((key) => ({ service, saga, key }))
+      })
+    })
+    const told: ToldEntry[] = []
+    for (const { service, saga, key } of instances) {
+      const [row] = await transaction.load(registry.tableOf(sagaKind(saga)), [[key]])
+      const { history } = row === undefined ? newSaga : (JSON.parse(String(row[2])) as SagaState)
+      told.push(
+        ...history.map(({ at, what }): ToldEntry => {
+          return { at, service, what: 'saga', name: saga.name, cause: what, after: eventOfTurn(saga, what) }
+        }),
+      )
+    }
+    return told
+  } finally {
+    await transaction.release()
+  }
+}
+
+/** The event that a line of a saga's history is about, where it is about one. */
+function eventOfTurn(saga: Saga, what: string): string {
+  if (what === 'succeeded') return saga.succeeds.done.type
+  if (what === 'failed') return saga.fails.done.type
+  for (const { name, done, undone } of saga.steps) {
+    if (what === `${name} done`) return done.type
+    if (what === `${name} undone` && undone !== undefined) return undone.type
+  }
+  return what.replace(/ came late$/u, '')
 }
 
 /** Commands of callers and answers of the outside, as the records tell whose causes they are. */
-function causesOf(entries: readonly StoryEntry[]): StoryEntry[] {
-  const causes = new Map<string, StoryEntry>()
-  for (const { cause = '', at, service, position } of entries) {
+function causesOf(entries: readonly ToldEntry[]): ToldEntry[] {
+  const causes = new Map<string, ToldEntry>()
+  for (const { cause = '', at, service, position, transaction } of entries) {
     if (position === undefined || causes.has(cause)) continue
     const [what, name = '', ...detail] = cause.split(/[ :]/u)
-    if (what === 'http') causes.set(cause, { at, service, what: 'command', name, cause: detail.slice(1).join(' ') })
-    if (what === 'effect') causes.set(cause, { at, service, what: 'effect', name, cause: 'answered' })
+    if (what === 'http') {
+      causes.set(cause, { at, service, what: 'command', name, cause: detail.slice(1).join(' '), transaction })
+    }
+    if (what === 'effect') causes.set(cause, { at, service, what: 'effect', name, cause: 'answered', transaction })
   }
   return [...causes.values()]
 }
 
-function noted({ at, service, what, name, detail }: TrailNote): StoryEntry {
-  return { at, service, what: what === 'fault' ? 'effect' : what, name, cause: detail }
+function noted({ at, service, what, name, detail }: TrailNote, transaction: number): ToldEntry {
+  return { at, service, what: what === 'fault' ? 'effect' : what, name, cause: detail, transaction }
 }
 
-function told(record: LogRecord, registry: Registry): StoryEntry {
+function told(record: LogRecord, registry: Registry, transaction: number): ToldEntry {
   const { type, source, appendedAt, cause, data } = record
   const kind = registry.messages.get(type)?.kind ?? 'event'
-  return { at: appendedAt, service: source, what: kind, name: type, position: positionOf(record), cause, data }
-}
-
-/** By time, and within one batch each entry after its cause: the order in which the cascade ran. */
-function inOrder(entries: readonly StoryEntry[]): StoryEntry[] {
-  const byTime = entries.toSorted(
-    (one, other) => one.at - other.at || Number(one.position !== undefined) - Number(other.position !== undefined),
-  )
-  const positions = new Set(byTime.map(({ position }) => position))
-  const placed = new Set<string | undefined>()
-  const ordered: StoryEntry[] = []
-  let waiting = byTime
-  while (waiting.length > 0) {
-    const later: StoryEntry[] = []
-    for (const entry of waiting) {
-      const isWaiting = entry.position !== undefined && positions.has(entry.cause) && !placed.has(entry.cause)
-      const isAfterWaiting = later.some(({ at }) => at < entry.at)
-      if (isWaiting || isAfterWaiting) later.push(entry)
-      else {
-        ordered.push(entry)
-        placed.add(entry.position)
-      }
-    }
-    // A cause outside the story, or a cycle that can't be: the rest goes by time.
-    if (later.length === waiting.length) return [...ordered, ...later]
-    waiting = later
-  }
-  return ordered
+  const position = positionOf(record)
+  return { at: appendedAt, service: source, what: kind, name: type, position, cause, data, transaction }
 }

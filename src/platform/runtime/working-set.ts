@@ -3,6 +3,7 @@ import type { AnyRef, Held, Ref, StateKind } from '../../kernel/handler.ts'
 import type { Message } from '../../kernel/message.ts'
 import type { Snapshot } from '../../kernel/aggregate.ts'
 import type { Cell, Row, Table, Transaction } from '../ports.ts'
+import type { CachedDocument, DocumentCache } from './document-cache.ts'
 import type { Registry } from './registry.ts'
 
 interface Document {
@@ -36,15 +37,17 @@ export interface StreamEvent {
 export class WorkingSet implements Held {
   readonly #registry: Registry
   readonly #freeze: boolean
+  readonly #cache: DocumentCache | undefined
   readonly #shelves = new Map<StateKind<unknown>, Shelf>()
   #wanted = new Map<Shelf, Set<string>>()
   #service = ''
   #mark = 1
   #touched: Document[] = []
 
-  constructor(registry: Registry, freeze: boolean) {
+  constructor(registry: Registry, freeze: boolean, cache: DocumentCache | undefined) {
     this.#registry = registry
     this.#freeze = freeze
+    this.#cache = cache
   }
 
   /** Notes that a reaction of the service names these documents. @throws when one belongs to another service. */
@@ -54,6 +57,11 @@ export class WorkingSet implements Held {
       if (shelf.service !== service)
         throw new Error(`${service} names ${kind.name} of ${shelf.service}: only its own kinds.`)
       if (shelf.documents.has(key)) continue
+      const cached = this.#cache?.get(shelf.table, key)
+      if (cached !== undefined) {
+        this.#place(shelf, key, cached)
+        continue
+      }
       const keys = this.#wanted.get(shelf)
       if (keys === undefined) this.#wanted.set(shelf, new Set([key]))
       else keys.add(key)
@@ -72,13 +80,14 @@ export class WorkingSet implements Held {
           [...keys].toSorted().map((key) => [key]),
         )
         for (const [key, version, text] of rows)
-          this.#place(shelf, String(key), Number(version), JSON.parse(String(text)))
-        for (const key of keys) if (!shelf.documents.has(key)) this.#place(shelf, key, 0, shelf.kind.initial())
+          this.#place(shelf, String(key), { version: Number(version), state: JSON.parse(String(text)) })
+        for (const key of keys)
+          if (!shelf.documents.has(key)) this.#place(shelf, key, { version: 0, state: shelf.kind.initial() })
       }),
     )
   }
 
-  #place(shelf: Shelf, key: string, version: number, state: unknown): void {
+  #place(shelf: Shelf, key: string, { version, state }: CachedDocument): void {
     const storedEvents = shelf.kind.streamed ? (state as Snapshot<unknown>).events : 0
     if (this.#freeze) deepFreeze(state)
     shelf.documents.set(key, { key, version, storedEvents, state, changed: false, pending: undefined, mark: 0 })
@@ -139,11 +148,23 @@ export class WorkingSet implements Held {
     for (const { kind, table, documents } of this.#shelves.values()) {
       const rows: Row[] = []
       for (const document of documents.values()) {
-        if (document.changed) rows.push([document.key, document.version + 1, stateText(kind, document.state)])
+        if (document.changed)
+          rows.push([document.key, document.version + 1, JSON.stringify(stored(kind, document.state))])
       }
       if (rows.length > 0) changes.push({ table, rows: sorted(rows) })
     }
     return changes
+  }
+
+  /** After the commit: what was read and written is what the store holds. */
+  remember(): void {
+    if (this.#cache === undefined) return
+    for (const { kind, table, documents } of this.#shelves.values()) {
+      for (const { key, version, state, changed } of documents.values()) {
+        if (!changed && version === 0) continue
+        this.#cache.set(table, key, { version: changed ? version + 1 : version, state: stored(kind, state) })
+      }
+    }
   }
 
   /** The states of one kind as the batch leaves them. */
@@ -178,10 +199,11 @@ export class WorkingSet implements Held {
   }
 }
 
-function stateText(kind: StateKind<unknown>, state: unknown): string {
-  if (!kind.streamed) return JSON.stringify(state)
+/** What is kept of a state: an aggregate's without the events that this batch appends. */
+function stored(kind: StateKind<unknown>, state: unknown): unknown {
+  if (!kind.streamed) return state
   const snapshot = state as Snapshot<unknown>
-  return JSON.stringify({ events: snapshot.events, state: snapshot.state })
+  return { events: snapshot.events, state: snapshot.state }
 }
 
 /** Rows in binary order of their key columns: JavaScript's string order is that of UTF-16, equal for the keys in use. */

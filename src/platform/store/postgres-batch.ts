@@ -91,9 +91,9 @@ export async function commit(
   return firstsOf(groups, values.slice(-1 - groups.length, -1), plan.appends.length)
 }
 
-function writeOf({ table, mode, rows }: Write): Statement {
+function writeOf({ table, mode, rows, sets }: Write): Statement {
   const columns = mode === 'delete' ? table.columns.slice(0, table.keyWidth) : table.columns
-  return { text: textsOf(table)[mode], values: columnArrays(columns, rows) }
+  return { text: sets === undefined ? textsOf(table)[mode] : setText(table, sets), values: columnArrays(columns, rows) }
 }
 
 /** The appends to one source, with their places in the plan. */
@@ -165,6 +165,18 @@ function textsOf(table: Table): Texts {
     texts.set(table, known)
   }
   return known
+}
+
+const setTexts = new WeakMap<Table, Map<string, string>>()
+
+/** The upsert of these columns only, built once. */
+function setText(table: Table, sets: readonly string[]): string {
+  let known = setTexts.get(table)
+  if (known === undefined) setTexts.set(table, (known = new Map<string, string>()))
+  const name = sets.join(' ')
+  let text = known.get(name)
+  if (text === undefined) known.set(name, (text = writeStatement(table, 'upsert', sets)))
+  return text
 }
 
 function loadText(table: Table): string {

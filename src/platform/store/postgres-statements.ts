@@ -68,13 +68,13 @@ function guarded(fits: string, table: Table): string {
 }
 
 /** The statement that writes any number of rows in this mode; `$n` is the array of the n-th column. */
-export function writeStatement(table: Table, mode: WriteMode): string {
+export function writeStatement(table: Table, mode: WriteMode, sets?: readonly string[]): string {
   if (mode === 'delete') return deleteStatement(table)
   const columns = table.columns.map((column) => quoted(column.name))
   const insert = `INSERT INTO ${postgresName(table.schema, table.name)} AS t (${columns.join(', ')})
     SELECT * FROM ${unnest(table.columns)}`
   if (mode === 'insert') return insert
-  const upsert = `${insert} ON CONFLICT (${keyColumns(table).join(', ')}) DO UPDATE SET ${assignments(table)}`
+  const upsert = `${insert} ON CONFLICT (${keyColumns(table).join(', ')}) DO UPDATE SET ${assignments(table, sets)}`
   if (mode === 'upsert') return upsert
   // xmax tells a row that was there (locked, then updated) from a new one, which must have version 1: saving version 5
   // of a row that somebody else deleted meanwhile would bring it back.
@@ -83,10 +83,11 @@ export function writeStatement(table: Table, mode: WriteMode): string {
     ${guarded('count(*) FILTER (WHERE fits)', table)}`
 }
 
-function assignments({ columns, keyWidth }: Table): string {
+function assignments({ columns, keyWidth }: Table, sets?: readonly string[]): string {
   // A table of keys alone sets its key to itself, so that the row counts as written.
   const set = columns.length > keyWidth ? columns.slice(keyWidth) : columns
-  return set.map(({ name }) => `${quoted(name)} = excluded.${quoted(name)}`).join(', ')
+  const names = sets ?? set.map(({ name }) => name)
+  return names.map((name) => `${quoted(name)} = excluded.${quoted(name)}`).join(', ')
 }
 
 /** Locks in the order given before it deletes, as DELETE alone locks in whatever order its plan meets the rows. */
@@ -141,7 +142,7 @@ export function appendStatement(source: string): string {
       SELECT (row_number() OVER ())::integer AS at, * FROM moved
     ), placed AS (
       SELECT *, next - ($6::bigint[])[at] AS first FROM numbered
-      WHERE NOT made AND topic = ($1::text[])[at] AND partition = ($2::bigint[])[at]
+      WHERE topic = ($1::text[])[at] AND partition = ($2::bigint[])[at]
         AND coalesce(($5::bigint[])[at], next - ($6::bigint[])[at]) = next - ($6::bigint[])[at]
     ), logged AS (
       INSERT INTO ${postgresName(source, 'log')}
@@ -174,7 +175,7 @@ export function readLogStatement(source: string): string {
 }
 
 export function readTransactionsStatement(source: string): string {
-  return `SELECT ${LOG_COLUMNS} FROM ${postgresName(source, 'log')}
+  return `SELECT ${LOG_COLUMNS}, transaction_id FROM ${postgresName(source, 'log')}
     WHERE transaction_id = ANY ($1::bigint[]) ORDER BY topic, partition, last`
 }
 

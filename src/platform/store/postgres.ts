@@ -10,6 +10,7 @@ import type {
   SchemaDeclaration,
   Store,
   Transaction,
+  TransactionRow,
 } from '../ports.ts'
 import { systemClock } from '../system.ts'
 import { commit, load, LockedTransaction } from './postgres-batch.ts'
@@ -133,9 +134,9 @@ class PostgresStore implements Store {
     return rows.map(logRow)
   }
 
-  async readTransactions(source: string, transactions: readonly number[]): Promise<readonly LogRow[]> {
+  async readTransactions(source: string, transactions: readonly number[]): Promise<readonly TransactionRow[]> {
     const { rows } = await this.#read({ text: readTransactionsStatement(source), values: [transactions] })
-    return rows.map(logRow)
+    return rows.map((row) => ({ ...logRow(row), transaction: Number(row.at(-1)) }))
   }
 
   /** Every `?` is a value, also one inside a literal: write such a literal as a value. */

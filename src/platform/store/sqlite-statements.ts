@@ -27,8 +27,15 @@ export function createTable(table: Table): string[] {
 /** `create` is a save whose rows are all new. */
 export type SqliteMode = WriteMode | 'create'
 
+/** What decides a write's statement, besides the number of its rows. */
+export interface WriteShape {
+  readonly table: Table
+  readonly mode: SqliteMode
+  readonly sets?: readonly string[] | undefined
+}
+
 /** The statement that writes `count` rows in this mode. */
-export function writeStatement(table: Table, mode: SqliteMode, count: number): string {
+export function writeStatement({ table, mode, sets: given }: WriteShape, count: number): string {
   const name = sqliteName(table.schema, table.name)
   const columns = table.columns.map((column) => column.name)
   const key = columns.slice(0, table.keyWidth)
@@ -39,12 +46,14 @@ export function writeStatement(table: Table, mode: SqliteMode, count: number): s
   if (mode === 'insert') return `${insert} ${values}`
   if (mode === 'create') return `${insert} ${values} ON CONFLICT DO NOTHING`
   // A table of keys alone sets its key to itself, so that the row counts as written.
-  const set = columns.length > key.length ? columns.slice(key.length) : key
+  const set = given ?? (columns.length > key.length ? columns.slice(key.length) : key)
   const sets = set.map((column) => `${column} = excluded.${column}`).join(', ')
   const update = `ON CONFLICT (${key.join(', ')}) DO UPDATE SET ${sets}`
   if (mode === 'upsert') return `${insert} ${values} ${update}`
+  const guard = 'WHERE t.version = excluded.version - 1'
+  if (table.rowsGo !== true) return `${insert} ${values} ${update} ${guard}`
   return `${insert} SELECT * FROM (${values}) AS n WHERE ${isKnown(table)}
-    ${update} WHERE t.version = excluded.version - 1`
+    ${update} ${guard}`
 }
 
 /** Saving version 5 of a row that somebody deleted meanwhile must not bring it back. It costs 0.7 µs a row. */

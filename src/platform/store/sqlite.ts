@@ -14,10 +14,11 @@ import type {
   Store,
   Table,
   Transaction,
+  TransactionRow,
   Write,
 } from '../ports.ts'
 import { BadData, CommitUnknown, Conflict, SchemaTooNew, StoreUnavailable } from '../ports.ts'
-import type { SqliteMode } from './sqlite-statements.ts'
+import type { WriteShape } from './sqlite-statements.ts'
 import { CHUNK_SIZES, createTable, loadStatement, sqliteName, writeStatement } from './sqlite-statements.ts'
 
 export interface SqliteOptions {
@@ -170,14 +171,16 @@ class SqliteStore implements Store {
     if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
   }
 
-  #write({ table, mode, rows }: Write): void {
+  #write({ table, mode, rows, sets }: Write): void {
     const kind = mode === 'versioned' && rows.every((row) => row[versionAt(table)] === 1) ? 'create' : mode
     let changed = 0
     let from = 0
     for (const size of CHUNK_SIZES) {
       while (rows.length - from >= size) {
         const values = rows.slice(from, from + size).flat()
-        changed += Number(this.#statement(writeStatementCached(table, kind, size)).run(...values).changes)
+        changed += Number(
+          this.#statement(writeStatementCached({ table, mode: kind, sets }, size)).run(...values).changes,
+        )
         from += size
       }
     }
@@ -253,10 +256,12 @@ class SqliteStore implements Store {
     })
   }
 
-  async readTransactions(source: string, transactions: readonly number[]): Promise<readonly LogRow[]> {
-    const sql = `SELECT ${LOG_COLUMNS} FROM ${sqliteName(source, 'log')}
+  async readTransactions(source: string, transactions: readonly number[]): Promise<readonly TransactionRow[]> {
+    const sql = `SELECT ${LOG_COLUMNS}, transaction_id FROM ${sqliteName(source, 'log')}
       WHERE transaction_id IN (SELECT value FROM json_each(?)) ORDER BY position`
-    return this.#all(sql, [JSON.stringify(transactions)]).map(logRow)
+    return this.#all(sql, [JSON.stringify(transactions)]).map((row) => {
+      return { ...logRow(row), transaction: Number(row.at(-1)) }
+    })
   }
 
   async query<Result>(sql: string, values: readonly Cell[] = []): Promise<readonly Result[]> {
@@ -308,12 +313,13 @@ function versionAt({ columns }: Table): number {
   return columns.findIndex(({ name }) => name === 'version')
 }
 
-function writeStatementCached(table: Table, mode: SqliteMode, size: number): string {
+function writeStatementCached(shape: WriteShape, size: number): string {
+  const { table, mode, sets } = shape
   let texts = statementTexts.get(table)
   if (texts === undefined) statementTexts.set(table, (texts = new Map<string, string>()))
-  const name = `${mode} ${size}`
+  const name = `${mode} ${size} ${sets === undefined ? '' : sets.join(' ')}`
   let text = texts.get(name)
-  if (text === undefined) texts.set(name, (text = writeStatement(table, mode, size)))
+  if (text === undefined) texts.set(name, (text = writeStatement(shape, size)))
   return text
 }
 

@@ -14,14 +14,15 @@ function columns(specs: Readonly<Record<string, ColumnSpec>>): Column[] {
 interface TableOptions {
   readonly keyWidth?: number
   readonly indexes?: readonly (readonly string[])[]
+  readonly rowsGo?: true
 }
 
 function table(
   [schema, name]: readonly [string, string],
   specs: Readonly<Record<string, ColumnSpec>>,
-  { keyWidth = 1, indexes = [] }: TableOptions = {},
+  { keyWidth = 1, indexes = [], ...options }: TableOptions = {},
 ): Table {
-  return { schema, name, columns: columns(specs), keyWidth, indexes }
+  return { schema, name, columns: columns(specs), keyWidth, indexes, ...options }
 }
 
 /** The platform's own schema: what belongs to no service. */
@@ -98,7 +99,8 @@ export function effectsTable(schema: string): Table {
       created_at: 'integer',
       last_error: 'text?',
     },
-    { indexes: [['partition']] },
+    // No index: the table holds only what is open, and is read whole.
+    { rowsGo: true },
   )
 }
 

@@ -46,7 +46,7 @@ export function reasonCount(reason: string): Count | undefined {
 
 /** What one event adds; `happenedAt` is its own clock's time, where it carries one. */
 export interface Addition {
-  readonly counts: Partial<Counts>
+  readonly counts: readonly (readonly [Count, number])[]
   readonly currency?: string
   readonly happenedAt?: number
 }
@@ -62,49 +62,70 @@ function minorOf(amount: string, currency: string): number {
 }
 
 adds(orders.OrderPlaced, ({ total, currency, placedAt }) => ({
-  counts: { created: 1, revenue_placed: minorOf(total, currency) },
+  counts: [
+    ['created', 1],
+    ['revenue_placed', minorOf(total, currency)],
+  ],
   currency,
   happenedAt: placedAt,
 }))
 adds(orders.OrderConfirmed, ({ total, currency, at }) => ({
-  counts: { confirmed: 1, revenue_confirmed: minorOf(total, currency) },
+  counts: [
+    ['confirmed', 1],
+    ['revenue_confirmed', minorOf(total, currency)],
+  ],
   currency,
   happenedAt: at,
 }))
 adds(orders.OrderCancelled, ({ total, currency, reason, at }) => {
   const count = reasonCount(reason)
-  const byReason = count === undefined ? {} : { [count]: 1 }
-  return { counts: { cancelled: 1, ...byReason, revenue_lost: minorOf(total, currency) }, currency, happenedAt: at }
+  const byReason = count === undefined ? [] : ([[count, 1]] as const)
+  return {
+    counts: [['cancelled', 1], ...byReason, ['revenue_lost', minorOf(total, currency)]],
+    currency,
+    happenedAt: at,
+  }
 })
 adds(orders.OrderFailed, ({ total, currency, at }) => ({
-  counts: { failed: 1, revenue_lost: minorOf(total, currency) },
+  counts: [
+    ['failed', 1],
+    ['revenue_lost', minorOf(total, currency)],
+  ],
   currency,
   happenedAt: at,
 }))
 adds(orders.ReturnCompleted, ({ amount, currency, at }) => ({
-  counts: { returned: 1, revenue_returned: minorOf(amount, currency) },
+  counts: [
+    ['returned', 1],
+    ['revenue_returned', minorOf(amount, currency)],
+  ],
   currency,
   happenedAt: at,
 }))
 for (const event of [orders.OrderPaid, orders.CancellationRequested, orders.ManualPaymentReceived]) {
-  adds(event, ({ at }) => ({ counts: {}, happenedAt: at }))
+  adds(event, ({ at }) => ({ counts: [], happenedAt: at }))
 }
 
-adds(inventory.StockReserved, ({ units }) => ({ counts: { held_change: units } }))
+adds(inventory.StockReserved, ({ units }) => ({ counts: [['held_change', units]] }))
 for (const event of [inventory.StockReleased, inventory.ReservationExpired]) {
-  adds(event, ({ units }) => ({ counts: { held_change: -units } }))
+  adds(event, ({ units }) => ({ counts: [['held_change', -units]] }))
 }
-adds(inventory.StockCommitted, ({ units }) => ({ counts: { held_change: -units, on_hand_change: -units } }))
+adds(inventory.StockCommitted, ({ units }) => ({
+  counts: [
+    ['held_change', -units],
+    ['on_hand_change', -units],
+  ],
+}))
 for (const event of [inventory.OrderRestocked, inventory.ReturnRestocked]) {
-  adds(event, ({ units }) => ({ counts: { on_hand_change: units } }))
+  adds(event, ({ units }) => ({ counts: [['on_hand_change', units]] }))
 }
-adds(inventory.ReturnTakenBack, ({ units }) => ({ counts: { on_hand_change: -units } }))
-adds(inventory.StockAdjusted, ({ quantity }) => ({ counts: { on_hand_change: quantity } }))
+adds(inventory.ReturnTakenBack, ({ units }) => ({ counts: [['on_hand_change', -units]] }))
+adds(inventory.StockAdjusted, ({ quantity }) => ({ counts: [['on_hand_change', quantity]] }))
 
-adds(notifications.NotificationSent, () => ({ counts: { notifications_sent: 1 } }))
-adds(notifications.NotificationFailed, () => ({ counts: { notifications_failed: 1 } }))
+adds(notifications.NotificationSent, () => ({ counts: [['notifications_sent', 1]] }))
+adds(notifications.NotificationFailed, () => ({ counts: [['notifications_failed', 1]] }))
 
-const NOTHING: Addition = { counts: {} }
+const NOTHING: Addition = { counts: [] }
 
 /** What an event adds besides being one. */
 export function additionOf(event: { readonly type: string }, data: unknown): Addition {

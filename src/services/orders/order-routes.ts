@@ -17,14 +17,15 @@ import { afterWaiting } from './placing-routes.ts'
 const params = z.object({ orderId: id })
 
 const reading = get('/v1/orders/:orderId', {
-  summary: 'Read an order as it stands now, with its returns.',
+  summary: 'Read an order as it stands now, with its returns. `Prefer: wait=N` answers when it has ended.',
   role: 'reader',
   params,
   answers: { 200: OrderAnswer },
   codes: ['ORDER_NOT_FOUND'],
-  handle: async ({ params: { orderId }, read }) => {
+  handle: async ({ params: { orderId }, read, waitUntil }) => {
     const { state } = await read.state(order.at(orderId))
-    return { status: 200, body: orderView(state, orderId) }
+    const reply = { status: 200, body: orderView(state, orderId) }
+    return hasEnded(state) ? reply : afterWaiting({ read, waitUntil }, reply, { when: hasEnded, status: () => 200 })
   },
 })
 
