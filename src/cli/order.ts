@@ -84,18 +84,31 @@ function one<Found>(found: readonly Found[], wanted: string, nameOf: (each: Foun
   throw new CommandError(`Several orders have the reference ${wanted}; name one by its id: ${found.map(nameOf).join(', ')}.`)
 }
 
-/** The story as lines: time, what, name and cause, each entry indented below the one that caused it. */
+/** The story as lines: time, service, what, name and cause, each entry indented below the one that caused it. */
 export function storyLines({ orderId, status, reason, reference, entries }: Story): string[] {
-  const depths = new Map<string, number>()
   const end = reason === undefined ? status : `${status} (${reason})`
   const [first] = entries
   const day = first === undefined ? '' : `, ${first.at.slice(0, TIME_OF_DAY.from - 1)}`
-  const lines = entries.map((entry) => {
-    const depth = entry.cause === undefined ? 0 : (depths.get(entry.cause) ?? -1) + 1
-    if (entry.position !== undefined) depths.set(entry.position, depth)
-    return lineOf(entry, Math.min(depth, MAX_DEPTH))
+  const depths = depthsOf(entries)
+  return [
+    `Order ${orderId}${reference === undefined ? '' : ` (${reference})`}: ${end}${day}`,
+    ...entries.map((entry, at) => lineOf(entry, Math.min(depths[at] ?? 0, MAX_DEPTH))),
+  ]
+}
+
+/**
+ * A record lies below the record that caused it, or below the call from outside that did, which begins a new branch. A
+ * saga's step lies below the event that ended it, which comes right before it.
+ */
+function depthsOf(entries: readonly ToldEntry[]): number[] {
+  const byPosition = new Map<string, number>()
+  let ofRecord = 0
+  return entries.map(({ what, position, cause = '' }) => {
+    if (position === undefined) return what === 'saga' ? ofRecord + 1 : 0
+    ofRecord = (byPosition.get(cause) ?? 0) + 1
+    byPosition.set(position, ofRecord)
+    return ofRecord
   })
-  return [`Order ${orderId}${reference === undefined ? '' : ` (${reference})`}: ${end}${day}`, ...lines]
 }
 
 const WHAT_WIDTH = 'command'.length

@@ -87,8 +87,9 @@ suite('membership: shares', () => {
         partition,
         holder: undefined,
       }))
-      for (const size of [1, 2, 3, 7, 4, 2, 5, 1, 6]) {
-        const members = names.slice(0, size)
+      for (const there of ['a', 'ab', 'abc', 'abcdefg', 'cdef', 'df', 'abcdf', 'c', 'bcdefg', 'bg', 'abg', 'aceg']) {
+        const members = names.filter((name) => there.includes(name))
+        const size = members.length
         const alive = leases.map((lease) => ({ ...lease, holder: members.find((name) => name === lease.holder) }))
         const before = alive
         leases = apply(members, apply(members, alive))
@@ -186,6 +187,30 @@ suite('membership: who holds what', () => {
     } finally {
       await depot.stop()
     }
+  })
+
+  watched('who stopped leaves no timer behind, even when it stops in the middle of a beat', async (group) => {
+    const waiting = new Set<() => void>()
+    const after = (delayMs: number, call: () => void): (() => void) => {
+      const cancel = systemClock.after(delayMs, () => {
+        waiting.delete(cancelOnce)
+        call()
+      })
+      const cancelOnce = (): void => {
+        waiting.delete(cancelOnce)
+        cancel()
+      }
+      waiting.add(cancelOnce)
+      return cancelOnce
+    }
+    let beats = 0
+    const member = group.make({ heartbeatMs: 20, clock: { ...systemClock, after } })
+    member.onAnnounced(() => (beats += 1))
+    await member.start()
+    const before = beats
+    await group.until(() => beats > before, 1000)
+    await member.stop()
+    assert.equal(waiting.size, 0)
   })
 
   watched('changes are told after they happened', async (group) => {

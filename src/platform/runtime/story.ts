@@ -1,6 +1,5 @@
 // The story of one correlation: every command, event, effect and timer that belongs to it, in order, with causes.
 import type { Saga } from '../../kernel/saga.ts'
-import type { Saga } from '../../kernel/saga.ts'
 import type { SagaState } from '../../kernel/saga-decider.ts'
 import { newSaga } from '../../kernel/saga-decider.ts'
 import type { LogRecord } from '../log/record.ts'
