@@ -21,8 +21,8 @@ export const memory: Bench = {
       figures,
       notes: [
         `Idle is the mean of ${context.options.seconds * IDLE_FACTOR} s after the start on an empty database.`,
-        'Saturated is the most that the process ever held under 64 connections in a closed loop; afterwards is when all',
-        'had settled.',
+        'Saturated is the most that the process ever held under 64 connections in a closed loop; afterwards is when',
+        'all had settled.',
         ...profileLines(context.options, context.options.stores.map(nameOf)),
       ],
     }

@@ -1,4 +1,4 @@
-// A toy shop of two services with everything that the runtime runs: aggregate, entities, saga, effect, timer, projection.
+// A toy shop of two services with all that the runtime runs: aggregate, entities, saga, effect, timer, projection.
 import { z } from 'zod'
 import { contract } from '../kernel/message.ts'
 import { aggregate } from '../kernel/aggregate.ts'

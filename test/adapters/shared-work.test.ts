@@ -1,4 +1,4 @@
-// Two processes on one PostgreSQL database, as two runtimes with their own connections: they share the work and its order.
+// Two processes on one PostgreSQL database, as two runtimes with their own connections, share the work and its order.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { openPostgres } from '../../src/platform/store/postgres.ts'
@@ -27,11 +27,11 @@ const approving: Till = { pay: () => Promise.resolve(true) }
 
 test('two processes sell what there is, exactly, and end every order', async () => {
   const url = await sharedPostgres()
-  const shops = [await join(url, approving), await join(url, approving)]
-  const [first, second] = shops
-  if (first === undefined || second === undefined) throw new Error('unreachable')
+  const first = await join(url, approving)
+  const second = await join(url, approving)
   await waitFor(() => first.held() === 3 && second.held() === 3, { withinMs: 5000, what: 'an even share' })
-  const placed = Array.from({ length: BUYERS }, (_, buyer) => shops[buyer % 2]?.place(`order-${buyer}`, 1))
+  const doorOf = (buyer: number) => (buyer % 2 === 0 ? first : second)
+  const placed = Array.from({ length: BUYERS }, (_, buyer) => doorOf(buyer).place(`order-${buyer}`, 1))
   await Promise.all(placed)
   const statuses = await waitFor(
     async () => {

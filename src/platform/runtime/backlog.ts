@@ -4,7 +4,7 @@ import { recordsOf } from '../log/record.ts'
 import type { LogRow, Store } from '../ports.ts'
 import type { Channel, Channels, Cursor } from './channels.ts'
 import { isStopped } from './round.ts'
-import type { Delivery } from './round.ts'
+import type { Delivery } from './round-context.ts'
 
 /** What one cursor gets in one batch, in whole log rows. */
 const MAX_RECORDS_A_CURSOR = 400

@@ -8,7 +8,7 @@ import type { Input } from './inputs.ts'
 import type { Observer } from './observer.ts'
 import type { TimerRow } from './outbox.ts'
 import type { Registry } from './registry.ts'
-import type { Delivery, FailedTimer, Fault } from './round.ts'
+import type { Delivery, FailedTimer, Fault } from './round-context.ts'
 import { Round } from './round.ts'
 
 /** Conflicts in a row before the batch is taken apart: by then it is no race but a row that can never be written. */

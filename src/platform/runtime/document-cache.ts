@@ -1,4 +1,4 @@
-// Documents of recent batches, kept where this process is the only writer: what was just written is soon asked for again.
+// Documents of recent batches, kept where this process is the only writer: what was just written is asked for again.
 import type { Table } from '../ports.ts'
 
 export interface CachedDocument {

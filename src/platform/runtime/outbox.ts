@@ -188,7 +188,8 @@ export class Outbox {
       const info = this.#registry.commands.get(command.type)
       if (info === undefined) throw new Error(`${service} schedules ${command.type}, which it does not handle.`)
       // Two commands of one key may be due in the same millisecond: each needs a row of its own.
-      const key = `${keyOf(messageOf(this.#registry, command.type), command.data)} ${this.#moment.transaction}.${this.timers.length}`
+      const about = keyOf(messageOf(this.#registry, command.type), command.data)
+      const key = `${about} ${this.#moment.transaction}.${this.timers.length}`
       this.timers.push({ service, due: Math.ceil(at), partition, name: command.type, key, command, correlation })
     }
   }

@@ -5,18 +5,17 @@ import { Refusal } from '../../kernel/refuse.ts'
 import type { LogRecord } from '../log/record.ts'
 import { positionOf } from '../log/record.ts'
 import type { Plan, Row, Transaction, Write } from '../ports.ts'
-import type { Channel, Channels, Cursor } from './channels.ts'
+import type { Channel, Cursor } from './channels.ts'
 import { Commands, mayCatchUp } from './commands.ts'
-import type { DocumentCache } from './document-cache.ts'
+import type { Delivery, FailedInput, FailedTimer, Fault, RoundContext } from './round-context.ts'
 import type { AnswerInput, AttemptInput, CommandInput, CommandOutcome, Input } from './inputs.ts'
 import type { EffectRow, Origin, TimerRow, TrailNote } from './outbox.ts'
 import { Outbox } from './outbox.ts'
 import { ProjectionSet } from './projection-set.ts'
-import type { Reaction, Registry } from './registry.ts'
+import type { Reaction } from './registry.ts'
 import { sagaKind } from './saga-reaction.ts'
 import { WorkingSet } from './working-set.ts'
 import { cursorWrites, effectWrites, streamWrites, timerWrites } from './round-writes.ts'
-import type { Projection } from '../../kernel/projection.ts'
 import type { Table } from '../ports.ts'
 
 /** A chain longer than this goes on in the next batch. The whole saga needs seven passes between two answers. */
@@ -25,47 +24,6 @@ const MAX_PASSES = 16
 const MAX_RECORDS = 6000
 
 const TIMER_RETRY_MS = 10_000
-
-/** Everything that a batch needs and does not change. */
-export interface RoundContext {
-  readonly registry: Registry
-  readonly channels: Channels
-  readonly now: number
-  readonly transaction: number
-  readonly newId: () => string
-  /** Tests freeze documents and hand on records in their stored form. */
-  readonly strict: boolean
-  /** Whether this process may handle the channel's records now. */
-  readonly isOurs: (channel: Channel) => boolean
-  /** Off when a batch is run in small pieces: what it appends waits for the next one. */
-  readonly cascades: boolean
-  /** Only where this process is the only writer. */
-  readonly cache: DocumentCache | undefined
-  readonly liveTable: (service: string, projection: Projection) => Table
-}
-
-/** Records of one cursor, contiguous from its position. */
-export interface Delivery {
-  readonly cursor: Cursor
-  readonly records: readonly LogRecord[]
-}
-
-/** A record whose handler threw: its cursor stands still, everything else goes on. */
-export interface Fault {
-  readonly cursor: Cursor
-  readonly record: LogRecord
-  readonly error: unknown
-}
-
-export interface FailedInput {
-  readonly input: AnswerInput
-  readonly error: unknown
-}
-
-export interface FailedTimer {
-  readonly timer: TimerRow
-  readonly error: unknown
-}
 
 export class Round {
   readonly outbox: Outbox

@@ -1,18 +1,16 @@
-// The loop of one process and database: one batch at a time of all that waits; everything else happens after its commit.
+// The loop of one process and database: one batch at a time of all that waits; the rest happens after its commit.
 import type { Reply } from '../../kernel/route.ts'
 import { keyOf, topicNamed } from '../../kernel/message.ts'
-import type { Projection } from '../../kernel/projection.ts'
 import type { Submission } from '../application.ts'
 import { Overloaded } from '../application.ts'
 import { partitionFor } from '../log/murmur2.ts'
-import type { Clock, Membership, Random, Store, Table } from '../ports.ts'
 import { CommitUnknown, StoreUnavailable } from '../ports.ts'
 import { createIds } from '../ids.ts'
 import type { Channel } from './channels.ts'
 import { Channels, readCursors } from './channels.ts'
 import type { CommandInput, Input } from './inputs.ts'
-import type { Observer } from './observer.ts'
-import type { Delivery, FailedTimer, Fault, Round } from './round.ts'
+import type { Round } from './round.ts'
+import type { Delivery, FailedTimer, Fault } from './round-context.ts'
 import type { Batch, PartFailure } from './batch-runner.ts'
 import { BatchRunner } from './batch-runner.ts'
 import { readBacklog } from './backlog.ts'
@@ -22,11 +20,11 @@ import type { TimerRow } from './outbox.ts'
 import { ChangeListeners } from './change-listeners.ts'
 import { TIMER_RECHECK_MS, TimerWatch } from './timer-watch.ts'
 import { readOpenEffects } from './stored-rows.ts'
-import type { Registry } from './registry.ts'
+import type { RuntimeOptions } from './runtime-options.ts'
 
 /** What waits beyond this is refused: the caller should come back later. */
 const MAX_WAITING_INPUTS = 5000
-/** What one batch takes: batches of 256 were half as fast at 800 open orders, larger ones than 1,000 only wait longer. */
+/** What one batch takes: batches of 256 were half as fast at 800 open orders, larger than 1,000 only wait longer. */
 const MAX_INPUTS = 1000
 /** A channel where another process appended first is read back from the store for this long. */
 const CONTENDED_MS = 500
@@ -39,29 +37,6 @@ const STORE_RETRY_MS = 250
 const PATIENCE_MS = 2000
 /** A command whose commit is in doubt is run again for this long before its caller is told. */
 const DOUBT_MS = 10_000
-
-export interface RuntimeOptions {
-  readonly registry: Registry
-  /** The services whose state this runtime's store keeps. */
-  readonly hosted: readonly string[]
-  /** Whether their groups, timers and effects run here, or only commands and reads. */
-  readonly works: boolean
-  readonly store: Store
-  /** The store of any service's log: another one where a service has its own database. */
-  readonly storeOf: (service: string) => Store
-  readonly clock: Clock
-  readonly random: Random
-  readonly membership: Membership
-  readonly adapters: Readonly<Record<string, unknown>>
-  readonly observer: Observer
-  /** Told after each commit whose logs grew: runtimes of other databases in this process read on. */
-  readonly grown: (sources: readonly string[]) => void
-  readonly liveTable: (service: string, projection: Projection) => Table
-  /** Called whenever memory is read afresh: what else is kept of this store is read again too. */
-  readonly recalled?: () => Promise<void>
-  /** Tests: freeze documents, hand on records in their stored form. */
-  readonly strict?: boolean
-}
 
 export class Runtime {
   readonly options: RuntimeOptions

@@ -1,4 +1,4 @@
-// What the loop makes of a store that fails: nothing is lost, nothing happens twice, and one bad value costs only itself.
+// What the loop makes of a store that fails: nothing lost, nothing twice, and one bad value costs only itself.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { faultyStore } from '../../testing/faulty-store.ts'
@@ -71,7 +71,7 @@ test('a value that the store refuses costs its own command only', async () => {
   await shop.stop()
 })
 
-test('a record that can not be handled for its value stops its partition, and goes on once the store takes it', async () => {
+test('a record whose value the store refuses stops its partition, and goes on once it is taken', async () => {
   const shop = await start()
   const results = await Promise.all(Array.from({ length: 8 }, (_, index) => shop.place(`order-${index}`, 1)))
   assert.equal(results.length, 8)

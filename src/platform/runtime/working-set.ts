@@ -206,7 +206,7 @@ function stored(kind: StateKind<unknown>, state: unknown): unknown {
   return { events: snapshot.events, state: snapshot.state }
 }
 
-/** Rows in binary order of their key columns: JavaScript's string order is that of UTF-16, equal for the keys in use. */
+/** Rows in binary order of their key columns: JavaScript orders by UTF-16, which is the same for the keys in use. */
 export function sorted(rows: readonly Row[], width = 1): Row[] {
   return rows.toSorted((one, other) => {
     for (let column = 0; column < width; column += 1) {

@@ -1,0 +1,28 @@
+// What the loop of one process and database is made of.
+import type { Projection } from '../../kernel/projection.ts'
+import type { Clock, Membership, Random, Store, Table } from '../ports.ts'
+import type { Observer } from './observer.ts'
+import type { Registry } from './registry.ts'
+
+export interface RuntimeOptions {
+  readonly registry: Registry
+  /** The services whose state this runtime's store keeps. */
+  readonly hosted: readonly string[]
+  /** Whether their groups, timers and effects run here, or only commands and reads. */
+  readonly works: boolean
+  readonly store: Store
+  /** The store of any service's log: another one where a service has its own database. */
+  readonly storeOf: (service: string) => Store
+  readonly clock: Clock
+  readonly random: Random
+  readonly membership: Membership
+  readonly adapters: Readonly<Record<string, unknown>>
+  readonly observer: Observer
+  /** Told after each commit whose logs grew: runtimes of other databases in this process read on. */
+  readonly grown: (sources: readonly string[]) => void
+  readonly liveTable: (service: string, projection: Projection) => Table
+  /** Called whenever memory is read afresh: what else is kept of this store is read again too. */
+  readonly recalled?: () => Promise<void>
+  /** Tests: freeze documents, hand on records in their stored form. */
+  readonly strict?: boolean
+}
