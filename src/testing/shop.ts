@@ -47,6 +47,13 @@ export interface Outside {
   readonly mailer: MailSink
 }
 
+/** Stands between the shop and the simulators. */
+type Between = (outside: Outside) => {
+  readonly gateway?: PaymentGateway
+  readonly carrier?: Carrier
+  readonly mailer?: Mailer
+}
+
 export interface ShopOptions {
   /** Virtual unless given. */
   readonly clock?: Clock | VirtualClock
@@ -57,12 +64,7 @@ export interface ShopOptions {
   readonly membership?: Membership
   /** Shared with another shop, or with the one before a restart. */
   readonly outside?: Outside
-  /** Stands between the shop and the simulators. */
-  readonly adapters?: (outside: Outside) => {
-    readonly gateway?: PaymentGateway
-    readonly carrier?: Carrier
-    readonly mailer?: Mailer
-  }
+  readonly adapters?: Between
   readonly limits?: Partial<CheckoutLimits>
   readonly mailFailureRate?: number
   /** Documents frozen, records handed on as they are stored; on unless told. */
@@ -129,7 +131,7 @@ export async function startShop(options: ShopOptions = {}) {
       return work
     },
     /** Whatever comes in meanwhile waits, and is one batch then. */
-    inOneBatch: (work: () => Promise<void>) => watched.holdingBatches(work),
+    inOneBatch: watched.holdingBatches,
     /** Moves nothing any more and leaves nothing behind, or says what it did. */
     stop: async () => {
       await server.close()

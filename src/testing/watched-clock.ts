@@ -7,7 +7,7 @@ export interface WatchedClock {
   /** The delays, in milliseconds, of all calls that are neither made nor cancelled. */
   readonly armed: () => readonly number[]
   /** What is asked for without delay meanwhile, as every batch is, comes only afterwards. */
-  readonly holdingBatches: (work: () => Promise<void>) => Promise<void>
+  readonly holdingBatches: <Result>(work: () => Promise<Result>) => Promise<Result>
 }
 
 export function watchClock(clock: Clock | VirtualClock): WatchedClock {
@@ -32,7 +32,7 @@ export function watchClock(clock: Clock | VirtualClock): WatchedClock {
     holdingBatches: async (work) => {
       const waiting: (() => void)[] = (held = [])
       try {
-        await work()
+        return await work()
       } finally {
         held = undefined
         for (const ring of waiting) ring()

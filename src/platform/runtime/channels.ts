@@ -38,7 +38,8 @@ export interface Cursor {
 
 export class Channels {
   readonly all: readonly Channel[]
-  readonly #byName = new Map<string, readonly Channel[]>()
+  /** By source and topic: asked for each record, so without a key made of both. */
+  readonly #byTopic = new Map<string, Map<string, readonly Channel[]>>()
   readonly #bySource = new Map<string, Channel[]>()
 
   constructor(registry: Registry, groups: readonly Group[]) {
@@ -49,7 +50,7 @@ export class Channels {
         const channels = Array.from({ length: partitions }, (_, partition) =>
           newChannel({ source: schema, topic: name, partition, partitions }, listeners),
         )
-        this.#byName.set(`${schema}/${name}`, channels)
+        this.#byTopic.set(schema, (this.#byTopic.get(schema) ?? new Map()).set(name, channels))
         this.#bySource.set(schema, [...(this.#bySource.get(schema) ?? []), ...channels])
         all.push(...channels)
       }
@@ -59,7 +60,7 @@ export class Channels {
 
   /** The channel that a source's message with this key goes to. */
   to(source: string, topic: string, key: string): Channel {
-    const channels = this.#byName.get(`${source}/${topic}`)
+    const channels = this.#byTopic.get(source)?.get(topic)
     if (channels === undefined) throw new Error(`${source} never declared that it appends to ${topic}.`)
     const channel = channels[partitionFor(key, channels.length)]
     if (channel === undefined) throw new Error(`${topic} has no partition for this key.`)
@@ -71,7 +72,7 @@ export class Channels {
   }
 
   find(source: string, topic: string, partition: number): Channel | undefined {
-    return this.#byName.get(`${source}/${topic}`)?.[partition]
+    return this.#byTopic.get(source)?.get(topic)?.[partition]
   }
 
   /**

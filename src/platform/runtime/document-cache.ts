@@ -6,34 +6,35 @@ export interface CachedDocument {
   readonly state: unknown
 }
 
-/** Documents a generation; at about a kilobyte each, two generations stay below 50 MB. */
-const MAX_DOCUMENTS = 20_000
+/** Documents of one table a generation; at about a kilobyte each, all tables together stay below 100 MB. */
+const MAX_DOCUMENTS = 4000
 
 /** Two generations: when the young one is full it becomes the old one, and what nobody asked for is gone. */
+interface Generations {
+  young: Map<string, CachedDocument>
+  old: Map<string, CachedDocument>
+}
+
 export class DocumentCache {
-  #young = new Map<string, CachedDocument>()
-  #old = new Map<string, CachedDocument>()
+  readonly #tables = new Map<Table, Generations>()
 
   get(table: Table, key: string): CachedDocument | undefined {
-    const name = nameOf(table, key)
-    return this.#young.get(name) ?? this.#old.get(name)
+    const generations = this.#tables.get(table)
+    return generations?.young.get(key) ?? generations?.old.get(key)
   }
 
   set(table: Table, key: string, document: CachedDocument): void {
-    if (this.#young.size >= MAX_DOCUMENTS) {
-      this.#old = this.#young
-      this.#young = new Map()
+    let generations = this.#tables.get(table)
+    if (generations === undefined) this.#tables.set(table, (generations = { young: new Map(), old: new Map() }))
+    if (generations.young.size >= MAX_DOCUMENTS) {
+      generations.old = generations.young
+      generations.young = new Map()
     }
-    this.#young.set(nameOf(table, key), document)
+    generations.young.set(key, document)
   }
 
   /** After anything went wrong: the store is the truth. */
   clear(): void {
-    this.#young.clear()
-    this.#old.clear()
+    this.#tables.clear()
   }
-}
-
-function nameOf({ schema, name }: Table, key: string): string {
-  return `${schema}.${name} ${key}`
 }

@@ -24,7 +24,10 @@ interface Port {
   active: number
   failures: number
   pausedUntil: number
-  readonly waiting: Lane[]
+  /** Whether it will be looked at when the pause is over. */
+  isArmed: boolean
+  /** Lanes whose time has come, in the order in which they came. */
+  readonly waiting: Set<Lane>
 }
 
 export interface ExecutorOptions {
@@ -51,7 +54,7 @@ export class EffectExecutor {
     this.#options = options
     for (const [name, { effect }] of options.registry.effects) {
       const rules = effect.rules as unknown as EffectRules<unknown, unknown, unknown>
-      this.#ports.set(name, { rules, active: 0, failures: 0, pausedUntil: 0, waiting: [] })
+      this.#ports.set(name, { rules, active: 0, failures: 0, pausedUntil: 0, isArmed: false, waiting: new Set() })
     }
   }
 
@@ -99,22 +102,41 @@ export class EffectExecutor {
   #start(lane: Lane): void {
     const [row] = lane.rows
     if (row === undefined || lane.busy || this.#isStopped) return
-    const port = this.#port(row)
-    const now = this.#options.clock.now()
-    const wait = Math.max(row.due, port.pausedUntil) - now
+    const wait = row.due - this.#options.clock.now()
     if (wait > 0) {
       this.#later(wait, () => this.#start(lane))
       return
     }
-    // After a pause one probe goes first; the others follow when it succeeded.
-    const limit = port.failures >= BREAKER_FAILURES ? 1 : port.rules.concurrency
-    if (port.active >= limit) {
-      if (!port.waiting.includes(lane)) port.waiting.push(lane)
+    const port = this.#port(row)
+    port.waiting.add(lane)
+    this.#callNext(port)
+  }
+
+  /** Starts as many of those who wait as may be under way at once. */
+  #callNext(port: Port): void {
+    const { clock } = this.#options
+    const pauseMs = port.pausedUntil - clock.now()
+    if (pauseMs > 0) {
+      if (port.isArmed || port.waiting.size === 0) return
+      port.isArmed = true
+      this.#later(pauseMs, () => {
+        port.isArmed = false
+        this.#callNext(port)
+      })
       return
     }
-    lane.busy = true
-    port.active += 1
-    void this.#execute(lane, row, port)
+    // After a pause one probe goes first; the others follow when it succeeded.
+    const limit = port.failures >= BREAKER_FAILURES ? 1 : port.rules.concurrency
+    while (port.active < limit) {
+      const lane = nextOf(port)
+      if (lane === undefined) return
+      port.waiting.delete(lane)
+      const [row] = lane.rows
+      if (row === undefined || lane.busy) continue
+      lane.busy = true
+      port.active += 1
+      void this.#execute(lane, row, port)
+    }
   }
 
   async #execute(lane: Lane, row: EffectRow, port: Port): Promise<void> {
@@ -126,8 +148,7 @@ export class EffectExecutor {
       port.failures = 0
       this.#answer(lane, row, outcome)
     }
-    const [next] = port.waiting.splice(0, 1)
-    if (next !== undefined) this.#start(next)
+    this.#callNext(port)
   }
 
   async #outcomeOf(row: EffectRow, rules: Port['rules']): Promise<Answer<unknown> | { readonly error: string }> {
@@ -231,6 +252,16 @@ export class EffectExecutor {
       cancel()
     }
   }
+}
+
+/** Whoever came first; as a probe, whoever failed least: requests that fail by themselves must not keep the rest out. */
+function nextOf({ failures, waiting }: Port): Lane | undefined {
+  const [first] = waiting
+  if (failures < BREAKER_FAILURES) return first
+  const triesOf = ({ rows: [row] }: Lane): number => row?.attempts ?? 0
+  let probe = first
+  for (const lane of waiting) if (probe === undefined || triesOf(lane) < triesOf(probe)) probe = lane
+  return probe
 }
 
 function idOf({ service, id }: EffectRow): string {

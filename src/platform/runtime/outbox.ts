@@ -68,6 +68,13 @@ export interface TrailNote {
 /** A message whose size the log does not take; what comes from outside is smaller by the door's limits. */
 const MAX_RECORD_BYTES = 512 * 1024
 
+/** A record that may be appended. */
+interface Prepared {
+  readonly channel: Channel
+  readonly body: RecordBody
+  readonly text: string
+}
+
 export class Outbox {
   readonly fresh = new Map<Channel, Fresh>()
   readonly effects: EffectRow[] = []
@@ -92,16 +99,16 @@ export class Outbox {
   /** Takes what one reaction led to: all of it, or nothing when one part is unsound. */
   take(outcomes: readonly Outcome[], origin: Origin): void {
     if (!this.trail.has(origin.correlation)) this.trail.set(origin.correlation, [])
-    const records: LogRecord[] = []
-    const others: Outcome[] = []
+    if (outcomes.length === 0) return
+    const records: Prepared[] = []
+    const effects: EffectRow[] = []
     for (const outcome of outcomes) {
-      if ('type' in outcome) records.push(this.#record(outcome, origin))
-      else others.push(outcome)
+      if ('type' in outcome) records.push(this.#prepare(outcome, origin))
+      else if ('effect' in outcome) effects.push(this.#effect(outcome, origin))
     }
-    const effects = others.flatMap((outcome) => ('effect' in outcome ? [this.#effect(outcome, origin)] : []))
-    for (const record of records) this.#append(record)
+    for (const prepared of records) this.#append(prepared, origin)
     for (const effect of effects) this.effects.push({ ...effect, ordinal: this.effects.length })
-    for (const outcome of others) this.#schedule(outcome, origin)
+    for (const outcome of outcomes) if (!('type' in outcome)) this.#schedule(outcome, origin)
   }
 
   note(correlation: string, note: TrailNote): void {
@@ -110,37 +117,42 @@ export class Outbox {
     else notes.push(note)
   }
 
-  #record(message: Message, origin: Origin): LogRecord {
-    const info = this.#registry.messages.get(message.type)
-    if (info === undefined) throw new Error(`No service lists the message ${message.type} among what it says.`)
-    const key = keyOf(info, message.data)
-    const channel = this.#channels.to(origin.service, info.topic, key)
-    return {
-      type: message.type,
+  /** Everything about a record that can be wrong is found out here, before anything is taken. */
+  #prepare({ type, data }: Message, { service, correlation, cause, traceparent }: Origin): Prepared {
+    const info = this.#registry.messages.get(type)
+    if (info === undefined) throw new Error(`No service lists the message ${type} among what it says.`)
+    const key = keyOf(info, data)
+    const body: RecordBody = {
+      type,
       key,
-      data: message.data,
-      correlation: origin.correlation,
-      cause: origin.cause,
-      traceparent: origin.traceparent,
+      data,
+      ...(correlation === key ? undefined : { correlation }),
+      cause,
+      ...(traceparent === undefined ? undefined : { traceparent }),
+    }
+    const text = JSON.stringify(body)
+    if (text.length > MAX_RECORD_BYTES) throw new Error(`${type} is larger than ${MAX_RECORD_BYTES} bytes.`)
+    return { channel: this.#channels.to(service, info.topic, key), body, text }
+  }
+
+  #append({ channel, body, text }: Prepared, { correlation, cause, traceparent }: Origin): void {
+    const fresh = this.#freshOf(channel)
+    fresh.texts.push(text)
+    fresh.records.push({
+      type: body.type,
+      key: body.key,
+      data: this.#moment.storedForm ? (JSON.parse(text) as RecordBody).data : body.data,
+      correlation,
+      cause,
+      traceparent,
       source: channel.source,
       topic: channel.topic,
       partition: channel.partition,
       generation: channel.generation,
       incarnation: channel.incarnation,
-      sequence: 0,
+      sequence: fresh.first + fresh.records.length,
       appendedAt: Math.max(channel.appendedAt, this.#moment.now),
-    }
-  }
-
-  #append(record: LogRecord): void {
-    const channel = this.#channels.find(record.source, record.topic, record.partition)
-    if (channel === undefined) throw new Error(`${record.source}/${record.topic} has no partition ${record.partition}.`)
-    const fresh = this.#freshOf(channel)
-    const text = JSON.stringify(bodyOf(record))
-    if (text.length > MAX_RECORD_BYTES) throw new Error(`${record.type} is larger than ${MAX_RECORD_BYTES} bytes.`)
-    const data = this.#moment.storedForm ? (JSON.parse(text) as RecordBody).data : record.data
-    fresh.texts.push(text)
-    fresh.records.push({ ...record, data, sequence: fresh.first + fresh.records.length })
+    })
     this.records += 1
   }
 
@@ -233,17 +245,6 @@ function messageOf(registry: Registry, type: string): MessageInfo {
   const info = registry.messages.get(type)
   if (info === undefined) throw new Error(`No service handles ${type}.`)
   return info
-}
-
-function bodyOf({ type, key, data, correlation, cause, traceparent }: LogRecord): RecordBody {
-  return {
-    type,
-    key,
-    data,
-    ...(correlation === key ? undefined : { correlation }),
-    cause,
-    ...(traceparent === undefined ? undefined : { traceparent }),
-  }
 }
 
 /** The cells of an effect's row, in the order of its table. */

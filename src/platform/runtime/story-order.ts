@@ -4,7 +4,7 @@ import type { StoryEntry } from '../../kernel/route.ts'
 /** An entry as it was found, with what places it. */
 export interface ToldEntry extends StoryEntry {
   /** Undefined for a saga's turn, of which only the time is known. */
-  readonly transaction?: number
+  readonly transaction?: number | undefined
   /** The event that made the saga turn. */
   readonly after?: string
 }

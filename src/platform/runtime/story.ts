@@ -93,7 +93,7 @@ function eventOfTurn(saga: Saga, what: string): string {
 function causesOf(entries: readonly ToldEntry[]): ToldEntry[] {
   const causes = new Map<string, ToldEntry>()
   for (const { cause = '', at, service, position, transaction } of entries) {
-    if (position === undefined || causes.has(cause)) continue
+    if (position === undefined || transaction === undefined || causes.has(cause)) continue
     const [what, name = '', ...detail] = cause.split(/[ :]/u)
     if (what === 'http') {
       causes.set(cause, { at, service, what: 'command', name, cause: detail.slice(1).join(' '), transaction })

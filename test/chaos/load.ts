@@ -1,0 +1,257 @@
+// Buyers over HTTP, each with his own seeded dice, who repeat what was not answered under the same Idempotency-Key.
+import assert from 'node:assert/strict'
+import { waitFor } from '../../src/testing/wait-for.ts'
+
+export interface Answer {
+  readonly status: number
+  readonly body: Readonly<Record<string, unknown>>
+  readonly replayed: boolean
+}
+
+interface Asked {
+  readonly method: 'GET' | 'POST' | 'PATCH'
+  readonly path: string
+  readonly body?: unknown
+  readonly key?: string
+  /** Seconds that the request may wait for the order's end. */
+  readonly wait?: number
+}
+
+export interface LoadOptions {
+  readonly seed: number
+  readonly buyers: number
+}
+
+/** What a buyer was told of an order. */
+export interface Acknowledged {
+  readonly orderId: string
+  cancelled: boolean
+  readonly returns: string[]
+}
+
+const PLENTY = { skus: 6, pieces: 1_000_000 }
+const SCARCE = { skus: 4, pieces: 60 }
+const CLIENTS = 8
+const NO_ANSWER_WITHIN_MS = 20_000
+const REPEATED_WITHIN_MS = 30_000
+const UNAVAILABLE = 503
+
+/** Small and seedable (mulberry32), so that each buyer's orders are the same in every run of a seed. */
+export function dice(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d_2b_79_f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+export class Load {
+  readonly #options: LoadOptions
+  readonly #servers = new Set<string>()
+  readonly #clients: string[] = []
+  readonly #skus: string[] = []
+  readonly acknowledged = new Map<string, Acknowledged>()
+  /** Keys under which an order was sent. */
+  readonly sent = new Set<string>()
+  /** Orders whose connection broke while their answer was awaited, since `count` was set to 0. */
+  cutOrders = 0
+  /** Answers 503, as problems. */
+  unavailable = 0
+  replays = 0
+  waitingBuyers = 0
+  failure: unknown
+  #isOver = false
+  #buying: Promise<unknown> = Promise.resolve()
+
+  constructor(options: LoadOptions) {
+    this.#options = options
+  }
+
+  /** Requests go to one of the servers that are up. */
+  up(url: string): void {
+    this.#servers.add(url)
+  }
+
+  down(url: string): void {
+    this.#servers.delete(url)
+  }
+
+  /** Clients and products, with plenty in stock of some and little of others. */
+  async prepare(): Promise<void> {
+    const { seed } = this.#options
+    for (let n = 0; n < CLIENTS; n += 1) {
+      const body = { name: `Client ${n}`, email: `c${n}@example.com`, addresses: [addressOf('1 Quay Street')] }
+      const { status, body: client } = await this.ask({ method: 'POST', path: '/v1/clients', body, key: `c${seed}-${n}` })
+      assert.equal(status, 201)
+      this.#clients.push(String(client['clientId']))
+    }
+    for (const [name, { skus, pieces }] of Object.entries({ PLENTY, SCARCE })) {
+      for (let n = 0; n < skus; n += 1) {
+        const body = { sku: `${name}-${n}`, name, price: `${n + 1}.50`, quantity: pieces }
+        const added = await this.ask({ method: 'POST', path: '/v1/products', body, key: `p${seed}-${name}-${n}` })
+        assert.equal(added.status, 201)
+        this.#skus.push(body.sku)
+      }
+    }
+  }
+
+  /** From now on all buyers buy. */
+  begin(): void {
+    const { buyers } = this.#options
+    this.#isOver = false
+    this.#buying = Promise.all(Array.from({ length: buyers }, (_, buyer) => this.#buy(buyer))).catch((error: unknown) => {
+      this.failure ??= error
+      this.#isOver = true
+    })
+  }
+
+  /** Resolves when every buyer has finished what he began. @throws what went wrong for one of them. */
+  async finish(): Promise<void> {
+    this.#isOver = true
+    await this.#buying
+    this.mustGoOn()
+  }
+
+  /** @throws what went wrong for a buyer. */
+  mustGoOn(): true {
+    if (this.failure !== undefined) throw this.failure as Error
+    return true
+  }
+
+  async #buy(buyer: number): Promise<void> {
+    const roll = dice(this.#options.seed * 1000 + buyer)
+    for (let n = 0; !this.#isOver; n += 1) await this.#order(`${this.#options.seed}-${buyer}-${n}`, roll)
+  }
+
+  async #order(key: string, roll: () => number): Promise<void> {
+    const body = { ...this.#basket(roll), ...troublesOf(key, roll), shippingAddress: addressOf(key) }
+    const request: Asked = { method: 'POST', path: '/v1/orders', body, key, wait: roll() < 0.4 ? 5 : 0 }
+    this.sent.add(key)
+    const answers = [await this.ask(request)]
+    // A double click, and one who does not trust the answer.
+    if (roll() < 0.05) answers.push(...(await Promise.all([this.ask(request), this.ask(request)])))
+    for (const { status, body } of answers) assert.equal(status, 201, JSON.stringify(body))
+    const ids = new Set(answers.map(({ body }) => String(body['orderId'])))
+    assert.equal(ids.size, 1, `the key ${key} made several orders`)
+    const [orderId = ''] = ids
+    const known: Acknowledged = { orderId, cancelled: false, returns: [] }
+    this.acknowledged.set(key, known)
+    const next = roll()
+    if (next < 0.1) await this.#cancel(key, known)
+    else if (next < 0.2) await this.#return(key, known)
+  }
+
+  #basket(roll: () => number) {
+    const line = () => {
+      const scarce = roll() < 0.15
+      const from = scarce ? PLENTY.skus : 0
+      const sku = this.#skus[from + Math.floor(roll() * (scarce ? SCARCE.skus : PLENTY.skus))]
+      return { sku, quantity: 1 + Math.floor(roll() * 3) }
+    }
+    return {
+      clientId: this.#clients[Math.floor(roll() * CLIENTS)],
+      items: Array.from({ length: 1 + Math.floor(roll() * 2) }, line),
+    }
+  }
+
+  async #cancel(key: string, known: Acknowledged): Promise<void> {
+    const { orderId } = known
+    const body = { status: 'CANCELLED' }
+    const { status } = await this.ask({ method: 'PATCH', path: `/v1/orders/${orderId}`, body, key: `${key}-cancel` })
+    // 409: it was confirmed already.
+    assert.ok([200, 202, 409].includes(status), `cancelling answered ${status}`)
+    known.cancelled = status !== 409
+  }
+
+  async #return(key: string, { orderId, returns }: Acknowledged): Promise<void> {
+    const { body: order } = await this.ask({ method: 'GET', path: `/v1/orders/${orderId}`, wait: 5 })
+    const [item] = order['items'] as readonly { readonly sku: string }[]
+    if (order['status'] !== 'CONFIRMED' || item === undefined) return
+    const body = { items: [{ sku: item.sku, quantity: 1 }] }
+    const path = `/v1/orders/${orderId}/returns`
+    const answer = await this.ask({ method: 'POST', path, body, key: `${key}-return` })
+    assert.equal(answer.status, 201, JSON.stringify(answer.body))
+    returns.push(String(answer.body['returnId']))
+  }
+
+  /** Asks until there is an answer other than 503, of whichever server is up then. */
+  async ask(asked: Asked): Promise<Answer> {
+    for (;;) {
+      const answer = await waitFor(() => this.#askOnce(asked), {
+        withinMs: REPEATED_WITHIN_MS,
+        what: `an answer to ${asked.method} ${asked.path}`,
+      })
+      if (answer !== undefined) return answer
+    }
+  }
+
+  /** @returns undefined when it has to be asked again. */
+  async #askOnce(asked: Asked): Promise<Answer | undefined> {
+    const url = await this.#anyServer()
+    try {
+      const answer = await fetchAnswer(url, asked)
+      if (answer.replayed) this.replays += 1
+      if (answer.status !== UNAVAILABLE) return answer
+      assert.equal(typeof answer.body['code'], 'string', '503 is a problem with a code')
+      this.unavailable += 1
+    } catch (error) {
+      const { cause } = error as { readonly cause?: { readonly code?: string } }
+      if (cause === undefined) throw error
+      const isOrder = asked.method === 'POST' && asked.path === '/v1/orders'
+      if (isOrder && cause.code !== 'ECONNREFUSED') this.cutOrders += 1
+      this.down(url)
+    }
+    return undefined
+  }
+
+  async #anyServer(): Promise<string> {
+    this.waitingBuyers += 1
+    try {
+      return await waitFor(() => this.#someServer(), { withinMs: REPEATED_WITHIN_MS, what: 'a server that is up' })
+    } finally {
+      this.waitingBuyers -= 1
+    }
+  }
+
+  #turn = 0
+  #someServer(): string | undefined {
+    const servers = [...this.#servers]
+    return servers[(this.#turn += 1) % servers.length]
+  }
+}
+
+function addressOf(line1: string) {
+  return { line1, city: 'Cadiz', country: 'ES' }
+}
+
+/** Declined payments, lost answers and slow ones; the rule stands in the reference, which has to be its own. */
+function troublesOf(key: string, roll: () => number): { readonly reference?: string } {
+  const which = roll()
+  if (which < 0.05) return { reference: `${key}-DECLINE-FUNDS` }
+  if (which < 0.1) return { reference: `${key}-LOSE-ANSWER` }
+  if (which < 0.25) return { reference: `${key}-SLOW-150` }
+  return {}
+}
+
+async function fetchAnswer(url: string, { method, path, body, key, wait = 0 }: Asked): Promise<Answer> {
+  const response = await fetch(`${url}${path}`, {
+    method,
+    signal: AbortSignal.timeout(NO_ANSWER_WITHIN_MS),
+    headers: {
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(key !== undefined && { 'idempotency-key': key }),
+      ...(wait > 0 && { prefer: `wait=${wait}` }),
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  })
+  const type = response.headers.get('content-type') ?? ''
+  const text = await response.text()
+  if (response.status === UNAVAILABLE) assert.match(type, /^application\/problem\+json/)
+  return {
+    status: response.status,
+    body: JSON.parse(text) as Answer['body'],
+    replayed: response.headers.get('idempotency-replayed') === 'true',
+  }
+}
