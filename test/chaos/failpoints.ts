@@ -1,6 +1,6 @@
 // Preloaded into the shipped process (`node --import failpoints.ts?at=…&nth=…`): kills it with SIGKILL at a commit.
 // It counts only once SIGUSR2 has armed it, so that the load is on when it strikes; nothing of the product knows of it.
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import pg from 'pg'
 
 /**
@@ -47,8 +47,8 @@ function watchSqlite(): void {
       }
     }
     if (LOG_INSERT.test(sql)) {
-      statement.run = (...values: Parameters<StatementSync['run']>) => {
-        const outcome = run(...values)
+      statement.run = (...values: unknown[]) => {
+        const outcome = run(...(values as SQLInputValue[]))
         strikeAt('in-flight')
         return outcome
       }

@@ -77,7 +77,7 @@ suite('an order whose gateway is gone for good', () => {
   )
 
   test(
-    'makes those that come after it wait a moment, not for ever, when many fail in a row',
+    'and of many others whose payments fail, too, keeps nobody out whose payment does not',
     inShop(async (shop) => {
       await shop.product({ quantity: 100 })
       await shop.client()
@@ -85,12 +85,52 @@ suite('an order whose gateway is gone for good', () => {
       await Promise.all(references.map((reference) => shop.placeOrder({ reference })))
       await shop.idle()
       const other = await shop.placeOrder()
-      await shop.advance(MINUTE_MS)
+      await shop.advance(10_000)
       assert.equal((await shop.order(other.orderId)).status, 'CONFIRMED')
       await shop.advance(2 * HOUR_MS)
       const { items } = await shop.orders('?limit=500')
       assert.equal(items.filter(({ needsPerson }) => needsPerson).length, 30)
     }),
+  )
+})
+
+suite('a gateway that is away for half a minute', () => {
+  const outage = { isOver: false }
+  test(
+    'is waited for, and then all who waited are served together and not one by one',
+    inShop(
+      async (shop) => {
+        outage.isOver = false
+        await shop.product({ quantity: 100 })
+        await shop.client()
+        const placed = Array.from({ length: 60 }, (_, number) => shop.placeOrder({ reference: `SLOW-2000 ${number}` }))
+        await Promise.all(placed)
+        await shop.advance(30_000)
+        assert.equal((await shop.orders('?status=PENDING&limit=500')).items.length, 60)
+        outage.isOver = true
+        await shop.advance(60_000)
+        assert.equal((await shop.orders('?status=CONFIRMED&limit=500')).items.length, 60)
+        assert.equal(shop.gateway.worked().captures, 60)
+      },
+      {
+        adapters: ({ gateway }) => {
+          const mustBeThere = () => assert.ok(outage.isOver, 'nobody answers')
+          return {
+            gateway: {
+              ...gateway,
+              capture: async (...asked) => {
+                mustBeThere()
+                return gateway.capture(...asked)
+              },
+              findCapture: async (...asked) => {
+                mustBeThere()
+                return gateway.findCapture(...asked)
+              },
+            },
+          }
+        },
+      },
+    ),
   )
 })
 

@@ -33,6 +33,8 @@ const QUICK_TRIES = 3
 const RETRY_BASE_MS = 50
 const RETRY_MAX_MS = 60_000
 const STORE_RETRY_MS = 250
+/** How long the start waits for a share of the partitions. */
+const JOIN_PATIENCE_MS = 1000
 /** A command whose refusal may come from a lagging copy is tried again for this long. */
 const PATIENCE_MS = 2000
 /** A command whose commit is in doubt is run again for this long before its caller is told. */
@@ -100,9 +102,17 @@ export class Runtime {
       this.#timers.look()
       this.noticed()
     })
-    await membership.start()
+    await this.#join()
     await this.#recall()
     this.#wake()
+  }
+
+  /** After a kill -9 the dead process's lease may last some seconds: commands and reads need not wait for it. */
+  #join(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const cancel = this.options.clock.after(JOIN_PATIENCE_MS, resolve)
+    this.options.membership.start().then(resolve, reject)
+    return promise.finally(cancel)
   }
 
   /** Finishes the batch in hand and stops; what waits is in the store or is refused. */
