@@ -1,7 +1,7 @@
 // How long callers wait at 200 orders a second: for the answer to the order, and for its confirmation.
 import { measured, profileLines, type Bench, type Context } from './support/bench.ts'
 import { percentile, type Figure } from './support/figures.ts'
-import { measure, verify, warmUp, type Measured } from './support/measure.ts'
+import { batching, measure, verify, warmUp, type Measured } from './support/measure.ts'
 import type { Dialect } from './support/options.ts'
 import { measureCommits } from './support/reference.ts'
 import { startOverHttp } from './support/programs.ts'
@@ -15,10 +15,16 @@ export const latency: Bench = {
   summary: 'at 200 orders a second over HTTP: p50 and p99 until accepted and until confirmed, SQL statements an order',
   async run(context) {
     const figures: Figure[] = []
-    for (const dialect of context.options.stores) figures.push(...(await figuresOn(context, dialect)))
+    const notes: string[] = []
+    for (const dialect of context.options.stores) {
+      const { accepted, ...rest } = await runsOn(context, dialect)
+      figures.push(...figuresOf(dialect, { accepted, ...rest }))
+      notes.push(`${dialect}: ${batching(accepted)}.`)
+    }
     return {
       figures,
       notes: [
+        ...notes,
         'Open loop with exponential gaps; an order is timed from when it was due. For confirmed every caller waits for',
         'the end (Prefer: wait), in runs of their own, since each waiting one makes the server read more.',
         "Commit is the reference: a durable commit of one order's rows by the bare driver, between the runs.",
@@ -32,7 +38,13 @@ function nameOf(dialect: Dialect): string {
   return `${dialect}Latency`
 }
 
-async function figuresOn(context: Context, dialect: Dialect): Promise<readonly Figure[]> {
+interface Runs {
+  readonly commits: readonly (readonly number[])[]
+  readonly accepted: readonly Measured[]
+  readonly confirmed: readonly Measured[]
+}
+
+async function runsOn(context: Context, dialect: Dialect): Promise<Runs> {
   const { places, options, progress } = context
   const { runs, seconds } = options
   const place = await places.make(dialect, `${dialect}latency`)
@@ -52,6 +64,10 @@ async function figuresOn(context: Context, dialect: Dialect): Promise<readonly F
   await shop.stop()
   await verify(place)
   places.remove(place)
+  return { commits, accepted, confirmed }
+}
+
+function figuresOf(dialect: Dialect, { commits, accepted, confirmed }: Runs): readonly Figure[] {
   return [
     { name: `${dialect}CommitP50Ms`, unit: 'ms', values: commits.map((one) => percentile(one, 0.5)) },
     { name: `${dialect}CommitP99Ms`, unit: 'ms', values: commits.map((one) => percentile(one, 0.99)) },

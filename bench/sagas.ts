@@ -1,12 +1,11 @@
 // Orders through the whole saga, until they are confirmed, told of by mail and counted in a window: how many a second.
 import { measured, profileLines, type Bench, type Context } from './support/bench.ts'
-import { median, RATIO, type Figure } from './support/figures.ts'
-import { measure, verify, warmUp, type Measured } from './support/measure.ts'
+import { median, RATIO, shown, type Figure } from './support/figures.ts'
+import { batching, measure, verify, warmUp, type Measured } from './support/measure.ts'
 import type { Dialect } from './support/options.ts'
 import { peakMegabytes } from './support/processes.ts'
 import { startInProcess, startOverHttp } from './support/programs.ts'
 import { measureReference, type Reference } from './support/reference.ts'
-import { shown } from './support/report.ts'
 
 /** Issue 3, section 7: on two cores. */
 const GOALS: Readonly<Record<string, Figure['goal']>> = {
@@ -85,7 +84,7 @@ function noteOf(name: string, runs: readonly Run[]): string {
   const of = (valueOf: (run: Run) => number): string => shown(median(runs.map(valueOf)))
   const reference = `${of((run) => run.reference.perSecond)}/s at ${of((run) => run.reference.microsPerOrder)} µs`
   const megabytes = Math.max(...runs.map((run) => run.megabytes))
-  const own = `${name}: reference ${reference}; memory at most ${shown(megabytes)} MB`
+  const own = `${name}: ${batching(runs)}; reference ${reference}; memory at most ${shown(megabytes)} MB`
   if (runs.every(({ fed }) => fed.answeredMs === undefined)) return `${own}.`
   const answered = (of: 'p50' | 'p99'): string => shown(median(runs.map(({ fed }) => fed.answeredMs?.[of] ?? 0)))
   const load = of(({ fed }) => fed.loadCores ?? 0)

@@ -113,7 +113,7 @@ interface Start {
   readonly metrics: Metrics
 }
 
-/** A database that is not there yet is waited for, for ever: whoever starts both at once should not have to order them. */
+/** A database that is not there yet is waited for, for ever: whoever starts both at once need not order them. */
 async function untilStarted(start: Start): Promise<Running> {
   const { signal, waiting = () => undefined } = start.options
   let saidAtMs = -Infinity

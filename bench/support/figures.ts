@@ -35,6 +35,12 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
 }
 
+/** Four digits at most, and no more decimals than a figure of its size deserves. */
+export function shown(value: number): string {
+  const decimals = value >= 100 ? 0 : value >= 10 ? 1 : 2
+  return value.toLocaleString('en-US', { maximumFractionDigits: decimals, minimumFractionDigits: decimals })
+}
+
 /** The figures by name, as `--json` prints them. */
 export function figuresOf({ figures }: Report): Readonly<Record<string, number>> {
   return Object.fromEntries(figures.map(({ name, values }) => [name, Number(median(values).toPrecision(DIGITS_KEPT))]))

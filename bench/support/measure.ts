@@ -1,5 +1,6 @@
 // One measured run: feeds orders, waits until all are settled, and says what that cost; a run that is not clean throws.
 import { FIRST_BUILD, readBuild } from '../../src/platform/rebuild/live-tables.ts'
+import { median, shown } from './figures.ts'
 import { readMeters, settle, type Meters } from './meters.ts'
 import type { Fed, FeedPlan } from './orders.ts'
 import { openPlace, type Place } from './places.ts'
@@ -17,6 +18,9 @@ export interface Measured {
   /** Of PostgreSQL's processes; 0 on SQLite, which runs in Lonja's own. */
   readonly databaseMicrosPerOrder: number
   readonly statementsPerOrder: number
+  readonly transactionsPerOrder: number
+  /** Of one transaction, from its begin to its commit. */
+  readonly transactionMs: number
   readonly foreignCores: number
 }
 
@@ -31,6 +35,7 @@ export async function measure(shop: Shop, plan: FeedPlan, onProgress?: OnProgres
   const times = processorTimes()
   shop.place.orders += fed.orders
   mustBeClean(metersBefore, meters)
+  const transactions = meters.transactions - metersBefore.transactions
   return {
     fed,
     seconds,
@@ -38,8 +43,17 @@ export async function measure(shop: Shop, plan: FeedPlan, onProgress?: OnProgres
     microsPerOrder: (meters.cpuMicros - metersBefore.cpuMicros) / fed.orders,
     databaseMicrosPerOrder: (times.postgresMicros - timesBefore.postgresMicros) / fed.orders,
     statementsPerOrder: (meters.statements - metersBefore.statements) / fed.orders,
+    transactionsPerOrder: transactions / fed.orders,
+    transactionMs: ((meters.transactionSeconds - metersBefore.transactionSeconds) * 1000) / transactions,
     foreignCores: foreignCores(timesBefore, times, seconds),
   }
+}
+
+/** How the runs were batched, in words. */
+export function batching(runs: readonly Measured[]): string {
+  const ms = median(runs.map(({ transactionMs }) => transactionMs))
+  const orders = 1 / median(runs.map(({ transactionsPerOrder }) => transactionsPerOrder))
+  return `${shown(orders)} orders a transaction of ${shown(ms)} ms`
 }
 
 /** With one process nothing should meet anything: an interrupted batch is work done twice, and a wrong figure. */

@@ -3,6 +3,9 @@
 export interface Meters {
   readonly statements: number
   readonly cpuMicros: number
+  /** Batches that committed, and the time from their begin to their commit. */
+  readonly transactions: number
+  readonly transactionSeconds: number
   /** Batches that did not commit, by reason: conflict, fault, unavailable. */
   readonly interrupted: Readonly<Record<string, number>>
   /** Records that groups have still to read, and calls to the outside without an answer. */
@@ -24,6 +27,8 @@ export async function readMeters(address: string): Promise<Meters> {
   const ofReason = (reason: string): number => sum('lonja_batches_interrupted_total', `reason="${reason}"`)
   return {
     statements: sum('lonja_sql_statements_total'),
+    transactions: sum('lonja_transaction_seconds_count'),
+    transactionSeconds: sum('lonja_transaction_seconds_sum'),
     cpuMicros: sum('lonja_process_cpu_seconds_total') * 1e6,
     interrupted: Object.fromEntries(reasons.map((reason) => [reason, ofReason(reason)])),
     underWay: sum('lonja_group_lag_records') + sum('lonja_open_effects'),

@@ -1,13 +1,7 @@
 // What a bench says: figures with their runs, goals, and the difference to what was last recorded.
 import { tableOf } from '../../src/cli/terminal.ts'
 import { differenceTo, type Baseline } from './baseline.ts'
-import { median, type Figure, type Report } from './figures.ts'
-
-/** Four digits at most, and no more decimals than a figure of its size deserves. */
-export function shown(value: number): string {
-  const decimals = value >= 100 ? 0 : value >= 10 ? 1 : 2
-  return value.toLocaleString('en-US', { maximumFractionDigits: decimals, minimumFractionDigits: decimals })
-}
+import { median, shown, type Figure, type Report } from './figures.ts'
 
 export function reportLines({ figures, notes }: Report, recorded: Baseline | undefined): readonly string[] {
   const header = ['figure', 'median', 'unit', 'lowest to highest', 'goal', 'to the recorded one', 'foreign cores']

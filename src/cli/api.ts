@@ -92,7 +92,10 @@ interface Patience {
 }
 
 /** Overloaded, restarting or gone for a moment: asked again, ever more rarely. */
-async function sendPatiently(send: () => Promise<HttpAnswer>, { url, tries, isHopeless }: Patience): Promise<HttpAnswer> {
+async function sendPatiently(
+  send: () => Promise<HttpAnswer>,
+  { url, tries, isHopeless }: Patience,
+): Promise<HttpAnswer> {
   for (let left = tries, waitMs = FIRST_RETRY_MS; ; left -= 1, waitMs = Math.min(2 * waitMs, LONGEST_RETRY_MS)) {
     try {
       const answer = await send()

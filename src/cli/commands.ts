@@ -13,15 +13,28 @@ const serve: Command = {
   words: '',
   summary: 'Runs the services until Ctrl-C.',
   description: [
-    'Opens the database (a SQLite file unless told otherwise), takes up the work where the last run ended, and answers ' +
-      'HTTP. Every five minutes it prints what happened in them.',
-    'A PostgreSQL that is not there yet is waited for. Several processes on one PostgreSQL share the work; a SQLite ' +
-      'file has one server at a time.',
+    'Opens the database (a SQLite file unless told otherwise), takes up the work where the last run ' +
+      'ended, and answers HTTP. Every five minutes it prints what happened in them.',
+    'A PostgreSQL that is not there yet is waited for. Several processes on one PostgreSQL share the ' +
+      'work; a SQLite file has one server at a time.',
   ],
   flags: {},
   settings: [
-    ...['host', 'port', 'store', 'services', 'roles', 'apiKeys', 'apiKeysFile', 'corsOrigins', 'logLevel', 'logFormat'],
-    ...['stopLimitMs', 'windowReport', 'smtpUrl', 'mailFrom', 'manualPaymentLimitMs'],
+    'host',
+    'port',
+    'store',
+    'services',
+    'roles',
+    'apiKeys',
+    'apiKeysFile',
+    'corsOrigins',
+    'logLevel',
+    'logFormat',
+    'stopLimitMs',
+    'windowReport',
+    'smtpUrl',
+    'mailFrom',
+    'manualPaymentLimitMs',
   ],
   examples: ['lonja serve', 'lonja serve --port 9000 --store postgres://lonja@localhost/lonja'],
   run: async (call) => (await import('./serve.ts')).serve(call),
@@ -32,9 +45,10 @@ const demo: Command = {
   words: '',
   summary: "Plays a real shop's orders through the HTTP API, reports, and goes on serving.",
   description: [
-    'Starts everything on 127.0.0.1 with a database of its own (var/demo, emptied at the start), registers the clients ' +
-      'and products of the sample, and plays its orders and returns in the order in which they happened. One payment in ' +
-      'fifty is declined, some lose their answer, and there is stock for 97 % of what is asked.',
+    'Starts everything on 127.0.0.1 with a database of its own (var/demo, emptied at the start), ' +
+      'registers the clients and products of the sample, and plays its orders and returns in the order in ' +
+      'which they happened. One payment in fifty is declined, some lose their answer, and there is stock ' +
+      'for 97 % of what is asked.',
   ],
   flags: flagsOf({
     orders: { value: 'N', description: 'Plays the first N orders only.' },
@@ -45,7 +59,11 @@ const demo: Command = {
     force: { description: 'Plays into a --store that is not empty.' },
   }),
   settings: ['port', 'store', 'paymentDeclineOneIn', 'paymentLoseAnswerOneIn', 'mailFailureRate', 'logLevel'],
-  examples: ['lonja demo', 'lonja demo --orders 500 --exit --json', 'lonja demo --store postgres://lonja@localhost/demo'],
+  examples: [
+    'lonja demo',
+    'lonja demo --orders 500 --exit --json',
+    'lonja demo --store postgres://lonja@localhost/demo',
+  ],
   run: async (call) => (await import('./demo/demo.ts')).demo(call),
 }
 
@@ -54,11 +72,12 @@ const importOrders: Command = {
   words: 'FILE',
   summary: 'Brings orders from a file into the running server.',
   description: [
-    'Reads the CSV format of the sample (data/README.md), or one JSON body of POST /v1/orders a line, each with its ' +
-      'reference; both may be gzipped. Rows that are broken are counted by reason, and the rest goes on. Orders whose ' +
-      'reference exists are counted and not placed again, so an import can be repeated at any time.',
-    'A CSV file also brings its clients, and those of its products that the catalog lacks, with stock for what the ' +
-      'file orders. Its returns are counted and left out.',
+    'Reads the CSV format of the sample (data/README.md), or one JSON body of POST /v1/orders a line, ' +
+      'each with its reference; both may be gzipped. Rows that are broken are counted by reason, and the ' +
+      'rest goes on. Orders whose reference exists are counted and not placed again, so an import can be ' +
+      'repeated at any time.',
+    'A CSV file also brings its clients, and those of its products that the catalog lacks, with stock for ' +
+      'what the file orders. Its returns are counted and left out.',
     'The key needs the role importer, so that prices are taken as quoted. Without keys this machine may do everything.',
   ],
   flags: flagsOf({
@@ -67,7 +86,10 @@ const importOrders: Command = {
     'opening-stock': { value: 'SHARE', description: "Stock of new products as a share of the file's demand (1)." },
   }),
   settings: server,
-  examples: ['lonja import orders orders.ndjson.gz', 'lonja import orders data/online-retail-2010-12-to-2011-08.csv.gz'],
+  examples: [
+    'lonja import orders orders.ndjson.gz',
+    'lonja import orders data/online-retail-2010-12-to-2011-08.csv.gz',
+  ],
   run: async (call) => (await import('./import/import-orders.ts')).importOrders(call),
 }
 
@@ -76,8 +98,8 @@ const order: Command = {
   words: 'ID',
   summary: "Tells an order's story: every command, event, call and timer, with causes.",
   description: [
-    'ID is the id of the order or its reference. The database is read beside the running server; with --url the ' +
-      'server is asked instead.',
+    'ID is the id of the order or its reference. The database is read beside the running server; with ' +
+      '--url the server is asked instead.',
   ],
   flags: flagsOf({}),
   settings: [...stores, 'url', 'key'],
@@ -89,7 +111,9 @@ const describe: Command = {
   name: 'describe',
   words: '',
   summary: 'Shows services, topics, consumer groups with their lag, handlers and effects.',
-  description: ['What runs comes from the program, how far it is from the database, beside a running server or without.'],
+  description: [
+    'What runs comes from the program, how far it is from the database, beside a running server or without.',
+  ],
   flags: flagsOf({}),
   settings: stores,
   examples: ['lonja describe', 'lonja describe --json'],
@@ -123,9 +147,9 @@ const rebuild: Command = {
   words: 'PROJECTION',
   summary: 'Rebuilds a projection from the log, beside the live one, and swaps them.',
   description: [
-    'Asks the running server to fold the log into a new table, to compare it with the live one, and to swap them; ' +
-      'reads never fail meanwhile. PROJECTION is service.projection, such as orders.order_list. The key needs the role ' +
-      'operator.',
+    'Asks the running server to fold the log into a new table, to compare it with the live one, and to ' +
+      'swap them; reads never fail meanwhile. PROJECTION is service.projection, such as orders.order_list. ' +
+      'The key needs the role operator.',
   ],
   flags: flagsOf({ abort: { description: 'Ends a rebuild that is under way; the live table stays.' } }),
   settings: server,

@@ -64,8 +64,14 @@ async function effectsOf({ registry, runtimes }: Lonja) {
 
 function linesOf({ services, topics, groups, effects }: Description): string[] {
   return [
-    ...part('SERVICES', services.map(({ name, summary }) => [name, summary])),
-    ...part('TOPICS', topics.map(({ name, partitions, sources }) => [name, `${partitions} partitions`, sources.join(', ')])),
+    ...part(
+      'SERVICES',
+      services.map(({ name, summary }) => [name, summary]),
+    ),
+    ...part(
+      'TOPICS',
+      topics.map(({ name, partitions, sources }) => [name, `${partitions} partitions`, sources.join(', ')]),
+    ),
     ...part(
       'CONSUMER GROUPS',
       groups.map(({ name, lag, read, topics: heard }) => [name, `lag ${lag}`, `read ${read}`, heard.join(', ')]),
@@ -77,7 +83,10 @@ function linesOf({ services, topics, groups, effects }: Description): string[] {
     ...part(
       'EFFECTS',
       effects.map(({ name, service, open, concurrency, timeoutMs, tries }) => [
-        ...[name, service, `${open} open`, `${concurrency} at once`],
+        name,
+        service,
+        `${open} open`,
+        `${concurrency} at once`,
         `${timeoutMs / 1000} s a try, ${tries} tries`,
       ]),
     ),

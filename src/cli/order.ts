@@ -81,7 +81,9 @@ function one<Found>(found: readonly Found[], wanted: string, nameOf: (each: Foun
   const [first, ...others] = found
   if (first === undefined) throw new CommandError(`No order has the id or reference ${wanted}. Check it.`)
   if (others.length === 0) return [first]
-  throw new CommandError(`Several orders have the reference ${wanted}; name one by its id: ${found.map(nameOf).join(', ')}.`)
+  throw new CommandError(
+    `Several orders have the reference ${wanted}; name one by its id: ${found.map(nameOf).join(', ')}.`,
+  )
 }
 
 /** The story as lines: time, service, what, name and cause, each entry indented below the one that caused it. */
@@ -98,16 +100,17 @@ export function storyLines({ orderId, status, reason, reference, entries }: Stor
 
 /**
  * A record lies below the record that caused it, or below the call from outside that did, which begins a new branch. A
- * saga's step lies below the event that ended it, which comes right before it.
+ * saga's step lies below the event that ended it, the last one before it.
  */
 function depthsOf(entries: readonly ToldEntry[]): number[] {
   const byPosition = new Map<string, number>()
-  let ofRecord = 0
+  let ofEvent = 0
   return entries.map(({ what, position, cause = '' }) => {
-    if (position === undefined) return what === 'saga' ? ofRecord + 1 : 0
-    ofRecord = (byPosition.get(cause) ?? 0) + 1
-    byPosition.set(position, ofRecord)
-    return ofRecord
+    if (position === undefined) return what === 'saga' ? ofEvent + 1 : 0
+    const depth = (byPosition.get(cause) ?? 0) + 1
+    byPosition.set(position, depth)
+    if (what === 'event') ofEvent = depth
+    return depth
   })
 }
 
@@ -117,8 +120,9 @@ const SERVICE_WIDTH = 'notifications'.length
 function lineOf({ at, what, service, name, cause, position, data }: ToldEntry, depth: number): string {
   const time = at.slice(TIME_OF_DAY.from, TIME_OF_DAY.to)
   const told = position === undefined && cause !== undefined ? ` (${cause})` : ''
-  const why = reasonOf(data)
-  return `${time}  ${service.padEnd(SERVICE_WIDTH)}  ${what.padEnd(WHAT_WIDTH)}  ${'  '.repeat(depth)}${name}${why}${told}`
+  const indent = '  '.repeat(depth)
+  const head = `${time}  ${service.padEnd(SERVICE_WIDTH)}  ${what.padEnd(WHAT_WIDTH)}`
+  return `${head}  ${indent}${name}${reasonOf(data)}${told}`
 }
 
 // The one word of a message that a reader of the story asks for; the whole message is in --json.

@@ -23,7 +23,10 @@ const NO_SUCH_TABLE = /no such table/
  *
  * @throws {CommandError} when there is no database to read; {StoreUnavailable} when it can't be reached.
  */
-export async function readDatabase<Result>(settings: Settings, work: (lonja: Lonja) => Promise<Result>): Promise<Result> {
+export async function readDatabase<Result>(
+  settings: Settings,
+  work: (lonja: Lonja) => Promise<Result>,
+): Promise<Result> {
   const services = servicesWith(settings)
   const names = services.map(({ name }) => name)
   const stores: Store[] = []

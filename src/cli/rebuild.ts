@@ -71,7 +71,8 @@ function nameOf({ service, projection }: Status): string {
 
 function linesOf(status: Status): string[] {
   const { phase, done, report, problem } = status
-  if (phase !== 'done' || report === null) return [`${nameOf(status)}: ${phase}${problem === null ? '' : `: ${problem}`}`]
+  if (phase !== 'done' || report === null)
+    return [`${nameOf(status)}: ${phase}${problem === null ? '' : `: ${problem}`}`]
   const { comparedRows, differences, named } = report
   const found = differences === 0 ? 'no difference' : `${differences} rows were not what the log says, and are now`
   return [

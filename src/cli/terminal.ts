@@ -65,7 +65,12 @@ export function createTerminal(out: Sink, err: Sink): Terminal {
 export function tableOf(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = []
   for (const row of rows) row.forEach((cell, at) => (widths[at] = Math.max(widths[at] ?? 0, cell.length)))
-  return rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ').trimEnd())
+  return rows.map((row) =>
+    row
+      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
 }
 
 /** Breaks a paragraph into lines of at most so many characters. */
@@ -79,4 +84,10 @@ export function wrapped(text: string, width: number): string[] {
     } else line = line === '' ? word : `${line} ${word}`
   }
   return [...lines, line]
+}
+
+/** Breaks a line of a table at the width; what follows lies under the beginning of the last column. */
+export function hanging(line: string, column: number, width: number): string[] {
+  const [first = '', ...rest] = wrapped(line.slice(column), Math.max(1, width - column))
+  return [line.slice(0, column) + first, ...rest.map((text) => ' '.repeat(column) + text)]
 }

@@ -70,6 +70,11 @@ export function overFetch(url: string): Send {
   }
 }
 
+/** The statuses of concurrent requests, in ascending order. */
+export function statusesOf(answers: readonly Answer<unknown>[]): number[] {
+  return answers.map(({ status }) => status).toSorted((one, other) => one - other)
+}
+
 /** The body of an answer that has to have this status. */
 export function expectStatus<Body>({ status, body }: Answer<Body>, expected: number): Body {
   assert.equal(status, expected, `answered ${status}: ${JSON.stringify(body)}`)

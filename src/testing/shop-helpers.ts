@@ -68,6 +68,7 @@ export interface DayView {
 export interface Listed {
   readonly orderId: string
   readonly status: string
+  readonly reason?: string
   readonly needsPerson: boolean
 }
 

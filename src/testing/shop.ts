@@ -82,7 +82,8 @@ const CALM_TURNS = 5
 
 /** Starts the shop. Its faults and its leaks come out in `stop`. */
 export async function startShop(options: ShopOptions = {}) {
-  const socketsBefore = openSockets()
+  // Sockets belong to the process: shops that share the outside are looked at together, when the first of them stops.
+  const socketsBefore = options.outside === undefined ? openSockets() : Number.POSITIVE_INFINITY
   const watched = watchClock(options.clock ?? createVirtualClock())
   const { clock } = watched
   const outside = options.outside ?? openOutside(clock, options.mailFailureRate)
@@ -122,6 +123,8 @@ export async function startShop(options: ShopOptions = {}) {
     /** What was logged as an error. */
     complaints,
     mails: () => outside.mailer.mails(),
+    /** The partitions that are worked on here. */
+    held: () => heldHere(lonja),
     /** How many commands came in over HTTP. */
     submissions: () => submissions.count,
     /** Moves the time on while a request waits, and gives what it was answered. */
@@ -168,7 +171,8 @@ export function inShop(body: (shop: Shop) => Promise<void>, { mayComplain = fals
   }
 }
 
-function openOutside(clock: Clock, failureRate = 0): Outside {
+/** @param failureRate how many of the tries to send a mail fail, from 0 to 1 */
+export function openOutside(clock: Clock, failureRate = 0): Outside {
   const gateway = simulatedGateway({ clock })
   const carrier = simulatedCarrier({ clock })
   return { gateway, carrier, mailer: mailSink({ failureRate, random: () => systemRandom.fraction() }) }
@@ -242,6 +246,14 @@ function counted(lonja: Lonja, submissions: { count: number }): Application {
       return lonja.submit(submission)
     },
   }
+}
+
+function heldHere({ runtimes }: Lonja): readonly number[] {
+  return runtimes.flatMap(({ options: { membership } }) =>
+    partitionCounts.flatMap((count) =>
+      Array.from({ length: count }, (_, partition) => partition).filter((each) => membership.holds(count, each)),
+    ),
+  )
 }
 
 type Inject = Awaited<ReturnType<typeof createServer>>['inject']

@@ -4,30 +4,20 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
-import { partitionFor } from '../../src/platform/log/murmur2.ts'
-import type { RecordBody } from '../../src/platform/log/record.ts'
-import type { Append, Clock, Row, Store, Write } from '../../src/platform/ports.ts'
+import type { Clock, Store } from '../../src/platform/ports.ts'
 import { OLD_TABLE_LIFE_MS } from '../../src/platform/rebuild/old-tables.ts'
-import type { RebuildPhase, RebuildStatus } from '../../src/platform/rebuild/rebuild.ts'
 import { ProjectionUnknown } from '../../src/platform/rebuild/rebuilds.ts'
-import type { Lonja } from '../../src/platform/runtime/lonja.ts'
-import { postgresMembership } from '../../src/platform/store/postgres-membership.ts'
 import { openPostgres } from '../../src/platform/store/postgres.ts'
 import { openSqlite } from '../../src/platform/store/sqlite.ts'
-import { cursorsTable, projectionTable } from '../../src/platform/store/tables.ts'
 import { systemClock } from '../../src/platform/system.ts'
 import type { FaultyStore } from '../../src/testing/faulty-store.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { sharedPostgres } from '../../src/testing/postgres.ts'
-import { shopService, startToyShop } from '../../src/testing/toy-shop.ts'
+import { startToyShop } from '../../src/testing/toy-shop.ts'
 import { waitFor } from '../../src/testing/wait-for.ts'
-
-const ORDER_LIST = 'shop.order_list'
-const WITHIN = { withinMs: 30_000 }
-/** Chunks of a rebuild hold 4,000 records, so this takes several. */
-const MANY = 14_000
-
-type Shop = Awaited<ReturnType<typeof startToyShop>>
+import type { Shop } from './rebuild-shop.ts'
+import { MANY, ORDER_LIST, WITHIN, advanceCursors, appendConfirmed, appendRecords, cursorsOf } from './rebuild-shop.ts'
+import { isEnded, overwrite, phase, rebuilt, rowsOf, save, tableOf } from './rebuild-shop.ts'
 
 interface Place {
   open(): Promise<Store>
@@ -48,43 +38,13 @@ const places: Readonly<Record<string, () => Promise<Place>>> = {
   },
 }
 
-for (const [name, make] of Object.entries(places)) suite(`rebuild on ${name}`, () => rebuildTests(make))
+type Make = () => Promise<Place>
 
-test('two processes on one PostgreSQL: one of them rebuilds, both read the new table and go on folding into it', async () => {
-  const url = await sharedPostgres()
-  const shops: Shop[] = []
-  for (let process = 0; process < 2; process += 1) {
-    const membership = postgresMembership({ url, partitionCounts: [PARTITIONS] })
-    shops.push(await startToyShop({ store: await openPostgres({ url }), membership }))
-  }
-  const [one, other] = shops as [Shop, Shop]
-  const counts = async (): Promise<number[]> => {
-    return Promise.all(shops.map(async (shop) => Object.keys(await shop.statuses()).length))
-  }
-  try {
-    await waitFor(async () => (await one.lonja.runtimes[0]?.options.membership.members())?.length === 2, WITHIN)
-    for (let order = 0; order < 6; order += 1) await shops[order % 2]?.place(`before-${order}`, 1)
-    await waitFor(async () => (await counts()).every((count) => count === 6), WITHIN)
-    // Only one of them works on the first partition, and either may be asked.
-    await Promise.all(shops.map((shop) => shop.lonja.rebuilds.start(ORDER_LIST)))
-    await waitFor(async () => (await one.lonja.rebuilds.status(ORDER_LIST)).live > 1, WITHIN)
-    const { live } = await one.lonja.rebuilds.status(ORDER_LIST)
-    await overwrite(one.store, live, [['only in the new table', 'placed', 1]])
-    await waitFor(async () => (await counts()).every((count) => count === 7), WITHIN)
-    for (let order = 0; order < 12; order += 1) await shops[order % 2]?.place(`after-${order}`, 1)
-    await waitFor(async () => (await counts()).every((count) => count === 19), WITHIN)
-    assert.equal((await rowsOf(one.store, 'order_list')).length, 6, 'somebody still folds into the old table')
-    const { report } = await phase(other.lonja, ({ building }) => building === null)
-    const reports = [report, (await one.lonja.rebuilds.status(ORDER_LIST)).report]
-    assert.equal(reports.filter((one) => one !== null).length, 1, 'both have built')
-  } finally {
-    for (const shop of shops) await shop.stop()
-  }
-})
-
-function rebuildTests(make: () => Promise<Place>): void {
-  /** Starts a shop on a database of the test's own; what it restarts it stops itself. */
-  const use = (work: (shop: Shop, store: FaultyStore, place: Place) => Promise<void>) => async () => {
+/** Starts a shop on a database of the test's own; what it restarts it stops itself. */
+const usedWith =
+  (make: Make) =>
+  (work: (shop: Shop, store: FaultyStore, place: Place) => Promise<void>) =>
+  async (): Promise<void> => {
     const place = await make()
     const store = faultyStore(await place.open())
     const shop = await startToyShop({ store })
@@ -95,6 +55,9 @@ function rebuildTests(make: () => Promise<Place>): void {
       place.remove()
     }
   }
+
+function rebuildTests(make: Make): void {
+  const use = usedWith(make)
 
   test(
     'the rebuilt table takes the place of the live one, and is the same',
@@ -148,15 +111,21 @@ function rebuildTests(make: () => Promise<Place>): void {
         ['a', 'lost', 2],
         ['x', 'placed', 1],
       ])
+      await save(store, [{ table: tableOf(1), mode: 'delete', rows: [['b']] }])
       const { report } = await rebuilt(shop.lonja)
-      assert.equal(report?.differences, 2)
+      assert.equal(report?.differences, 3)
       assert.deepEqual(report?.named, [
         { key: ['a'], columns: ['status'] },
         { key: ['x'], columns: ['status', 'events'] },
+        { key: ['b'], columns: ['status', 'events'] },
       ])
       assert.deepEqual(Object.keys(await shop.statuses()), ['a', 'b', 'c', 'd'])
     }),
   )
+}
+
+function failureTests(make: Make): void {
+  const use = usedWith(make)
 
   test(
     'a rebuild that is stopped is gone on with by the next process from where it stood',
@@ -212,6 +181,7 @@ function rebuildTests(make: () => Promise<Place>): void {
     use(async (shop, store) => {
       await appendConfirmed(shop, MANY)
       await shop.lonja.rebuilds.start(ORDER_LIST)
+      await phase(shop.lonja, ({ done }) => done > 0)
       assert.equal(await shop.lonja.rebuilds.abort(ORDER_LIST), true)
       assert.equal(await shop.lonja.rebuilds.abort(ORDER_LIST), false)
       const { phase: end, live, building } = await shop.lonja.rebuilds.status(ORDER_LIST)
@@ -281,82 +251,6 @@ function rebuildTests(make: () => Promise<Place>): void {
   })
 }
 
-const isEnded = ({ phase }: RebuildStatus): boolean => ['done', 'failed', 'aborted'].includes(phase)
-
-function phase(lonja: Lonja, wanted: (status: RebuildStatus) => boolean): Promise<RebuildStatus> {
-  return waitFor(async () => {
-    const status = await lonja.rebuilds.status(ORDER_LIST)
-    return wanted(status) ? status : undefined
-  }, WITHIN)
-}
-
-async function rebuilt(lonja: Lonja, end: RebuildPhase = 'done'): Promise<RebuildStatus> {
-  await lonja.rebuilds.start(ORDER_LIST)
-  const status = await phase(lonja, isEnded)
-  assert.equal(status.phase, end, String(status.problem))
-  return status
-}
-
-interface ListRow {
-  readonly order_id: string
-  readonly events: number
-}
-
-function rowsOf(store: Store, table: string): Promise<readonly ListRow[]> {
-  return store.query<ListRow>(`SELECT * FROM ${store.tableName('shop', table)}`)
-}
-
-function cursorsOf(store: Store, group: string): Promise<readonly unknown[]> {
-  return store.query(`SELECT * FROM ${store.tableName('shop', 'cursors')} WHERE consumer_group = ?`, [group])
-}
-
-async function save(store: Store, writes: readonly Write[], appends: readonly Append[] = []): Promise<void> {
-  const transaction = await store.begin()
-  await transaction.commit({ writes, appends, appendedAt: Date.now(), transaction: 1 })
-  await transaction.release()
-}
-
-/** Writes rows of a build of the list as no fold would. */
-function overwrite(store: Store, build: number, rows: readonly Row[]): Promise<void> {
-  const [list] = shopService.projections
-  assert.ok(list !== undefined)
-  return save(store, [{ table: projectionTable('shop', list, build), mode: 'upsert', rows }])
-}
-
-const PARTITIONS = 6
-const RECORDS_A_ROW = 500
-
-/** Appends records that only the list hears, as another process would. */
-async function appendRecords(store: Store, records: readonly RecordBody[]): Promise<void> {
-  const byPartition = Map.groupBy(records, ({ key }) => partitionFor(key, PARTITIONS))
-  for (const [partition, all] of byPartition) {
-    for (let from = 0; from < all.length; from += RECORDS_A_ROW) {
-      const some = all.slice(from, from + RECORDS_A_ROW)
-      const head = { source: 'shop', topic: 'shop.events', partition, generation: 1, incarnation: 1 }
-      await save(store, [], [{ ...head, expected: undefined, count: some.length, body: JSON.stringify(some) }])
-    }
-  }
-}
-
-async function appendConfirmed(shop: Shop, count: number): Promise<void> {
-  const records = Array.from({ length: count }, (_, index) => {
-    const orderId = `order-${String(index).padStart(6, '0')}`
-    return { type: 'Confirmed', key: orderId, data: { orderId }, cause: 'test' }
-  })
-  await appendRecords(shop.store, records)
-  for (const runtime of shop.lonja.runtimes) runtime.noticed()
-  await waitFor(async () => Object.keys(await shop.statuses()).length === count, WITHIN)
-}
-
-/** Sets the list's cursors to the heads, as if the loop had taken a record that it can not take. */
-async function advanceCursors(store: Store): Promise<void> {
-  const heads = (await store.heads('shop')).filter(({ topic }) => topic === 'shop.events')
-  const rows = heads.map(({ topic, partition, next }): Row => {
-    return [ORDER_LIST, topic, partition, 'shop', 99, next, 1, 1, '0']
-  })
-  await save(store, [{ table: cursorsTable('shop'), mode: 'upsert', rows }])
-}
-
 /** Runs the work again and again until it is ended; fails when the work fails. */
 function endless(work: () => Promise<void>): { end(): Promise<void> } {
   const state = { isEnding: false }
@@ -391,4 +285,9 @@ function minutes(): Clock & { waiting(): number; pass(): void } {
       calls.clear()
     },
   }
+}
+
+for (const [name, make] of Object.entries(places)) {
+  suite(`rebuild on ${name}`, () => rebuildTests(make))
+  suite(`rebuild through failures on ${name}`, () => failureTests(make))
 }

@@ -13,6 +13,8 @@ export interface Kill9Plan {
   readonly kills: number
   /** The database, in the test's own folder where it is a file. */
   readonly storeIn: (folder: string) => string
+  /** What happens between two lives. */
+  readonly betweenLives?: () => Promise<void>
 }
 
 const BUYERS = 48
@@ -36,13 +38,13 @@ export function chaosSeed(): number {
   return Number(process.env['CHAOS_SEED'] ?? Date.now() % 1_000_000)
 }
 
-export async function survivesKills(t: TestContext, { seed, kills, storeIn }: Kill9Plan): Promise<void> {
+export async function survivesKills(t: TestContext, { seed, kills, storeIn, betweenLives }: Kill9Plan) {
   t.diagnostic(`seed ${seed} (CHAOS_SEED=${seed} repeats it)`)
   const stage = new Stage()
   const load = new Load({ seed, buyers: BUYERS })
   const store = storeIn(stage.folder)
   try {
-    const figures = await killAgainAndAgain(stage, load, { seed, kills, store })
+    const figures = await killAgainAndAgain(stage, load, { seed, kills, store, betweenLives })
     const last = await stage.start({ store })
     load.up(last.url)
     await load.finish()
@@ -66,10 +68,15 @@ interface Figures {
   readonly atCommit: number
 }
 
+interface Lives extends Pick<Kill9Plan, 'seed' | 'kills'> {
+  readonly store: string
+  readonly betweenLives: Kill9Plan['betweenLives']
+}
+
 async function killAgainAndAgain(
   stage: Stage,
   load: Load,
-  { seed, kills, store }: { readonly seed: number; readonly kills: number; readonly store: string },
+  { seed, kills, store, betweenLives }: Lives,
 ): Promise<Figures> {
   const roll = dice(seed)
   const inFlight: number[] = []
@@ -99,6 +106,7 @@ async function killAgainAndAgain(
     assert.ok(cut >= IN_FLIGHT_MINIMUM, `only ${cut} orders were in flight at kill ${kill} (${where})`)
     inFlight.push(cut)
     if (isAtCommit) atCommit += 1
+    await betweenLives?.()
   }
   return { inFlight, recoveryMs, atCommit }
 }

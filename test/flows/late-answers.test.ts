@@ -51,6 +51,7 @@ suite('a payment that is not answered within five minutes', () => {
       assert.equal((await shop.stockOf('LAMP')).available, 0)
       await shop.advance(2 * MINUTE_MS)
       assert.equal(await shop.statusAt('reservations', orderId), 'expired')
+      assert.equal((await shop.order(orderId)).needsPerson, undefined)
       const next = await shop.placeOrder()
       await shop.idle()
       assert.equal((await shop.order(next.orderId)).status, 'CONFIRMED')

@@ -1,11 +1,8 @@
 // Payments by hand: somebody sees the money and says so, or nobody does and the stock is free again a day later.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { openSqlite } from '../../src/platform/store/sqlite.ts'
 import { expectRefusal } from '../../src/testing/shop-calls.ts'
-import { assertSound } from '../../src/testing/shop-invariants.ts'
-import { inShop, startShop } from '../../src/testing/shop.ts'
-import { createVirtualClock } from '../../src/testing/virtual-clock.ts'
+import { inShop } from '../../src/testing/shop.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
@@ -110,47 +107,4 @@ suite('an order that is paid by hand', () => {
       assert.equal((await shop.order(card.orderId)).reason, 'CLIENT')
     }),
   )
-})
-
-/** A shop that is closed at some time and opened again later, over the same database. */
-async function acrossRestart(closedMs: number) {
-  const clock = createVirtualClock()
-  const store = openSqlite({ path: ':memory:' })
-  const before = await startShop({ clock, store })
-  await before.product({ quantity: 2 })
-  const { orderId } = await before.placeOrder({ quantity: 2, payments: manual })
-  await before.idle()
-  await before.stop()
-  await clock.advance(closedMs, async () => undefined)
-  const after = await startShop({ clock, store })
-  await after.idle()
-  return {
-    after,
-    orderId,
-    end: async () => {
-      await assertSound(after)
-      await after.stop()
-      await store.close()
-    },
-  }
-}
-
-suite('an order that is paid by hand while the shop is closed for some time', () => {
-  test('still waits when the shop opens, and is confirmed when it is paid', async () => {
-    const { after, orderId, end } = await acrossRestart(12 * HOUR_MS)
-    assert.equal((await after.order(orderId)).status, 'PENDING')
-    assert.equal((await after.stockOf('LAMP')).held, 2)
-    await after.patch(orderId, 'PAGO')
-    await after.idle()
-    assert.equal((await after.order(orderId)).status, 'CONFIRMED')
-    await end()
-  })
-
-  test('is cancelled at once when its day was over meanwhile, and its stock is given back once', async () => {
-    const { after, orderId, end } = await acrossRestart(72 * HOUR_MS)
-    await after.advance(1000)
-    assert.equal((await after.order(orderId)).reason, 'PAYMENT_TIMEOUT')
-    assert.deepEqual(await after.stockOf('LAMP').then(({ onHand, held }) => [onHand, held]), [2, 0])
-    await end()
-  })
 })

@@ -1,7 +1,7 @@
 // Sending again: keys that make a request happen once, references that make an order unique, and waiting for the end.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { expectRefusal, expectStatus } from '../../src/testing/shop-calls.ts'
+import { expectRefusal, expectStatus, statusesOf } from '../../src/testing/shop-calls.ts'
 import type { Listed, Page } from '../../src/testing/shop-helpers.ts'
 import { inShop } from '../../src/testing/shop.ts'
 
@@ -47,7 +47,7 @@ suite('a key', () => {
       await shop.product()
       await shop.client()
       const both = await Promise.all([1, 2].map((quantity) => shop.place({ quantity }, keyed('one'))))
-      assert.deepEqual(both.map(({ status }) => status).toSorted(), [201, 422])
+      assert.deepEqual(statusesOf(both), [201, 422])
       const refused = both.find(({ status }) => status === 422)
       assert.ok(refused !== undefined)
       expectRefusal(refused, 422, 'IDEMPOTENCY_KEY_REUSED')
@@ -111,7 +111,7 @@ suite('a reference', () => {
       await shop.product()
       await shop.client()
       const answers = await Promise.all([1, 2, 3].map(() => shop.place({ reference: 'A-1' })))
-      assert.deepEqual(answers.map(({ status }) => status).toSorted(), [201, 409, 409])
+      assert.deepEqual(statusesOf(answers), [201, 409, 409])
       const order = answers.find(({ status }) => status === 201)?.body
       for (const answer of answers.filter(({ status }) => status === 409)) {
         assert.equal(expectRefusal(answer, 409, 'REFERENCE_TAKEN')?.['orderId'], order?.orderId)

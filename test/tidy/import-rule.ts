@@ -3,7 +3,18 @@ import type { Finding, Rule } from './finding.ts'
 import { importsOf, isTest, type Import, type Source } from './source.ts'
 
 type Area =
-  | { readonly name: 'kernel' | 'platform' | 'cli' | 'main' | 'app' | 'services-list' | 'testing' | 'unknown' | 'outside' }
+  | {
+      readonly name:
+        | 'kernel'
+        | 'platform'
+        | 'cli'
+        | 'main'
+        | 'app'
+        | 'services-list'
+        | 'testing'
+        | 'unknown'
+        | 'outside'
+    }
   | { readonly name: 'service' | 'adapter'; readonly service: string }
 
 /** Pure as long as their clock and dice are left alone, which the purity rule sees to. */
@@ -44,7 +55,8 @@ const isContract = (path: string): boolean => /^src\/services\/[^/]+\/contract\.
 /** Says what is wrong with an import of one of our own files; undefined if nothing is. */
 function judgeOurs(from: Area, path: string): string | undefined {
   const to = areaOf(path)
-  if (from.name === 'main' || from.name === 'app' || from.name === 'testing' || from.name === 'outside') return undefined
+  if (from.name === 'main' || from.name === 'app' || from.name === 'testing' || from.name === 'outside')
+    return undefined
   if (to.name === 'outside')
     return path === 'package.json' ? undefined : 'src imports nothing outside src but package.json'
   if (to.name === 'testing') return 'src/testing is for tests only: move what production needs to src/platform'

@@ -17,7 +17,7 @@ import type { WindowView } from '../../services/analytics/read-windows.ts'
 
 const STORE_PATH = join('var', 'demo', 'lonja.sqlite')
 const SAMPLE = join(import.meta.dirname, '..', '..', '..', 'data', 'online-retail-2010-12-to-2011-08.csv.gz')
-/** Larger batches against longer waits: the whole file took 34 s with 48, 25 s with 96, 23 s with 160, no less with 256. */
+/** Larger batches against longer waits: the file took 34 s with 48, 25 s with 96, 23 s with 160, no less with 256. */
 const CALLERS = 128
 /** What the simulators do in a demo unless they are told otherwise. */
 const DEMO_DEFAULTS = { paymentDeclineOneIn: 50, paymentLoseAnswerOneIn: 200, logLevel: 'warn' } as const
@@ -153,7 +153,7 @@ interface DayPage {
 /** Of the currency with the most days: the sample has one. */
 async function salesByDay(api: Api): Promise<Pick<Report, 'days' | 'currency'>> {
   const all: DayAnswer[] = []
-  for (let after = ''; ; ) {
+  for (let after = ''; ;) {
     const { items, next }: DayPage = await read<DayPage>(api, `/v1/analytics/days?limit=500${after}`)
     all.push(...items)
     if (next === null || next === undefined) break

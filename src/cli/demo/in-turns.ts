@@ -40,8 +40,9 @@ export function inTurns<Each extends Step>(
     }
     fill()
   }
+  const mayGoOn = (): boolean => !hasFailed && running < atOnce && waiting < MAX_WAITING
   const fill = (): void => {
-    for (; !hasFailed && running < atOnce && waiting < MAX_WAITING; next += 1) {
+    for (; mayGoOn(); next += 1) {
       const step = steps[next]
       if (step === undefined) break
       const lane = lanes.get(step.clientId)

@@ -184,7 +184,10 @@ function idOf(answer: ApiAnswer): string {
 }
 
 /** Reads, registers and plays the file. @throws {CommandError} {ImportFileError} with a sentence. */
-export async function playFile({ url, key, file, limit, callers }: PlayOrder, tell: (text: string) => void): Promise<PlayResult> {
+export async function playFile(
+  { url, key, file, limit, callers }: PlayOrder,
+  tell: (text: string) => void,
+): Promise<PlayResult> {
   tell(`Reading ${file}`)
   const plan = await readRetail(file, { limit })
   if (plan.steps.length === 0) throw new CommandError(`${file} has no order that can be played.`)

@@ -1,7 +1,7 @@
 // The demo's report: for people on one screen of 80 by 40, and for programs as one object.
 import { windowReport } from '../../services/analytics/window-report.ts'
 import type { WindowView } from '../../services/analytics/read-windows.ts'
-import { tableOf } from '../terminal.ts'
+import { hanging, tableOf } from '../terminal.ts'
 import { barChart, type DaySales } from './bar-chart.ts'
 import type { PlayResult } from './results.ts'
 
@@ -22,18 +22,27 @@ export interface Report {
 /** The chart gets what the other parts leave of 40 lines. */
 const CHART_ROWS = 14
 const PROBLEMS_SHOWN = 10
+/** Where the figures begin: behind the longest name. */
+const FIGURES_AT = 'Accepted  '.length
+const WINDOW_FIGURES_AT = '  notifications  '.length
 
 export function reportLines(report: Report, columns: number): string[] {
   const { days, currency, window, verdict } = report
   return [
     '',
-    ...tableOf(figureRows(report)),
+    ...tableOf(figureRows(report)).flatMap((line) => hanging(line, FIGURES_AT, columns)),
     '',
     ...barChart(days, currency, { columns, rows: CHART_ROWS }),
     '',
-    ...(window === undefined ? [] : [...windowReport(window), '']),
+    ...windowLines(window, columns),
     ...verdictLines(verdict),
   ]
+}
+
+function windowLines(window: WindowView | undefined, columns: number): string[] {
+  if (window === undefined) return []
+  const [heading = '', ...lines] = windowReport(window)
+  return [heading, ...lines.flatMap((line) => hanging(line, WINDOW_FIGURES_AT, columns)), '']
 }
 
 function figureRows({ result, compensations }: Report): string[][] {

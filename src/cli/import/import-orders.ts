@@ -1,4 +1,4 @@
-// `lonja import orders FILE`: brings orders from a file into the running server; what is broken is counted, the rest goes on.
+// `lonja import orders FILE`: brings orders from a file into the running server; what is broken is counted.
 import { bodyOf, openApi, serverOf, type Api, type ApiAnswer } from '../api.ts'
 import { CommandError, countFlag, EXIT, isSet, onlyWord, textFlag, UsageError, type Call } from '../command.ts'
 import { allOf } from '../demo/in-turns.ts'
@@ -156,7 +156,11 @@ function isTaken({ code }: ApiAnswer): boolean {
   return code === 'REFERENCE_TAKEN' || code === 'IDEMPOTENCY_KEY_REUSED'
 }
 
-function refuse({ refused, examples }: Counts, { reference }: OrderBody, { status, code = '', problem = '' }: ApiAnswer): void {
+function refuse(
+  { refused, examples }: Counts,
+  { reference }: OrderBody,
+  { status, code = '', problem = '' }: ApiAnswer,
+): void {
   // No key, no right, or a server in trouble: the next order would get the same answer.
   if (status === 401 || status === 403 || status >= 500) throw new CommandError(`${problem} (${code})`)
   add(refused, code)

@@ -89,7 +89,7 @@ export class BuildJob {
         if (pointer !== undefined) await this.#build(pointer)
         return { comparedRows: this.#comparedRows, differences: this.#differences, named: this.#named }
       } catch (error) {
-        if (!isPassing(error) || this.#failures >= MAX_FAILURES) throw error
+        if (!isPassing(error) || this.#failures >= MAX_FAILURES) throw await this.#endOf(error)
         this.#failures += 1
         await this.#pause(Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** this.#failures))
       }
@@ -107,6 +107,14 @@ export class BuildJob {
     if (pointer.building !== build) throw new BuildStopped(`The build ${build} of ${group.name} was aborted.`)
     await this.#table.recall()
     return pointer
+  }
+
+  /** The table of a build that was aborted elsewhere may be gone already, which is no failure. */
+  async #endOf(error: unknown): Promise<unknown> {
+    const { store, group, build } = this.#options
+    const pointer = await readBuild(store, group.service, group.projection.name).catch(() => undefined)
+    const isAborted = pointer !== undefined && pointer.building !== build
+    return isAborted ? new BuildStopped(`The build ${build} of ${group.name} was aborted.`) : error
   }
 
   async #build(pointer: Build): Promise<void> {

@@ -254,7 +254,7 @@ export class EffectExecutor {
   }
 }
 
-/** Whoever came first; as a probe, whoever failed least: requests that fail by themselves must not keep the rest out. */
+/** Whoever came first; as a probe, whoever failed least: what fails by itself must not keep the others out. */
 function nextOf({ failures, waiting }: Port): Lane | undefined {
   const [first] = waiting
   if (failures < BREAKER_FAILURES) return first

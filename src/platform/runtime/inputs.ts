@@ -20,6 +20,8 @@ export interface CommandInput {
   readonly patientUntil: number
   /** Until when a commit in doubt is run again. */
   readonly doubtUntil: number
+  /** It may have been committed already: an outage that follows does not make it undone. */
+  readonly isInDoubt?: true
   readonly resolve: (reply: Reply) => void
   readonly reject: (error: unknown) => void
 }

@@ -389,6 +389,8 @@ export class Runtime {
     const { message } = error as Error
     if (this.storeError === undefined) observer.storeDown(error as Error)
     this.storeError = message
+    // Those who come during the outage never got into a batch: they are told as well.
+    this.#giveBack(this.#waiting.splice(0), error as Error)
     return STORE_RETRY_MS
   }
 
@@ -397,8 +399,8 @@ export class Runtime {
     const now = this.options.clock.now()
     for (const input of inputs) {
       if (input.kind !== 'command') this.#waiting.push(input)
-      else if (error instanceof CommitUnknown && now < input.doubtUntil)
-        this.#waiting.push({ ...input, isFirstTry: false })
+      else if ((error instanceof CommitUnknown || input.isInDoubt === true) && now < input.doubtUntil)
+        this.#waiting.push({ ...input, isFirstTry: false, isInDoubt: true })
       else input.reject(error)
     }
   }

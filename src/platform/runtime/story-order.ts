@@ -21,7 +21,7 @@ export function inStoryOrder(entries: readonly ToldEntry[]): StoryEntry[] {
   const places = placesOf(entries)
   return entries
     .toSorted((one, other) => compare(places.get(one), places.get(other)) || rank(one) - rank(other))
-    .map(({ transaction: _, after: __, ...entry }) => entry)
+    .map(toEntry)
 }
 
 function placesOf(entries: readonly ToldEntry[]): Map<ToldEntry, Place> {
@@ -61,6 +61,18 @@ function placeOfTurn(turn: ToldEntry, entries: readonly ToldEntry[], places: Map
 
 function compare([one, onePass]: Place = [0, 0], [other, otherPass]: Place = [0, 0]): number {
   return one - other || onePass - otherPass
+}
+
+function toEntry({ at, service, what, name, position, cause, data }: ToldEntry): StoryEntry {
+  return {
+    at,
+    service,
+    what,
+    name,
+    ...(position === undefined ? {} : { position }),
+    ...(cause === undefined ? {} : { cause }),
+    ...(data === undefined ? {} : { data }),
+  }
 }
 
 /** What came from outside stands before the records that it led to. */

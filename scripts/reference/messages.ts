@@ -1,0 +1,69 @@
+// The page of the topics and messages: how each topic is kept, and every field of what travels on it.
+import { z } from 'zod'
+import { listTopics } from '../../src/cli/topics.ts'
+import { isPersonal, type MessageInfo } from '../../src/kernel/message.ts'
+import type { Json } from '../../src/platform/http/openapi-schemas.ts'
+import type { Registry } from '../../src/platform/runtime/registry.ts'
+import { fieldsOf, PERSONAL_MARK } from './fields.ts'
+import { code, codes, page, table } from './markdown.ts'
+
+export function messagesPage(registry: Registry): string {
+  const topics = listTopics()
+  const overview = table(
+    ['Topic', 'Partitions', 'Kept at least', 'Compression', 'Appended by', 'Messages'],
+    topics.map(({ name, partitions, retentionHours, compression, sources, messages }) => [
+      code(name),
+      String(partitions),
+      `${retentionHours} h`,
+      compression,
+      sources.join(', '),
+      String(messages.length),
+    ]),
+  )
+  const parts = topics.flatMap(({ name, messages }) =>
+    messages.length === 0 ? [] : [`## ${name}`, ...messages.flatMap(({ type }) => messagePart(registry, type))],
+  )
+  return page(
+    'Topics and messages',
+    'Generated from the contracts by `npm run reference`. `<service>.events` carries what happened, `<service>.commands` ' +
+      'what is asked of a service. A message goes to the partition of its key, so messages of one key stay in order. ' +
+      '**Personal** fields tell who a person is: they never reach logs, metrics or error texts.',
+    ['## Topics', overview, ...feedsPart(registry), ...parts],
+  )
+}
+
+function feedsPart({ services }: Registry): string[] {
+  const rows = services.flatMap(({ name, feeds }) =>
+    feeds.map(({ topic, event }) => [code(topic), code(event.type), name]),
+  )
+  if (rows.length === 0) return []
+  return [
+    '## Outward topics',
+    "In somebody else's shape: one pure function an event makes each record.",
+    table(['Topic', 'Made of', 'Service'], rows),
+  ]
+}
+
+function messagePart({ messages, groups }: Registry, type: string): string[] {
+  const message = messages.get(type)
+  if (message === undefined) return []
+  const readers = groups.filter(({ reactions, folds }) => reactions.has(type) || folds.has(type))
+  const heard = readers.length === 0 ? 'Heard by nobody yet' : `Heard by ${codes(readers.map(({ name }) => name))}`
+  const rows = fieldsOf(schemaOf(message)).map((field) => [
+    code(field.path),
+    `${field.type}${field.isRequired ? '' : ', optional'}`,
+    [field.path === message.key ? 'key' : '', field.isPersonal ? '**personal**' : ''].filter(Boolean).join(', '),
+  ])
+  return [`### ${type}`, `A ${message.kind}. ${heard}.`, table(['Field', 'Type', 'Mark'], rows)]
+}
+
+/** The body as it travels, with the personal fields marked. */
+function schemaOf({ schema }: MessageInfo): Json {
+  return z.toJSONSchema(schema, {
+    io: 'output',
+    unrepresentable: 'any',
+    override: ({ zodSchema, jsonSchema }) => {
+      if (isPersonal(zodSchema as unknown as z.ZodType)) jsonSchema[PERSONAL_MARK] = true
+    },
+  })
+}
