@@ -1,7 +1,13 @@
-// The verdict of `lonja check` over the demo's database.
+// The verdict of `lonja check` over the demo's database, while the demo's server still runs.
 import type { App } from '../app.ts'
-import type { Settings } from '../platform/settings.ts'
+import { runCheck } from './check/run-check.ts'
 
-export async function checkForDemo(_app: App, _settings: Settings): Promise<{ ok: boolean; problems: string[] }> {
-  return { ok: true, problems: [] }
+/** @returns whether everything adds up, and a sentence for each thing that does not. */
+export async function checkForDemo(
+  app: App,
+  progress?: (line: string) => void,
+): Promise<{ readonly ok: boolean; readonly problems: string[] }> {
+  const options = { quick: false, ...(progress === undefined ? {} : { progress }) }
+  const { ok, problems } = await runCheck(app.application, options)
+  return { ok, problems: problems.map(({ check, key, message }) => `${check} ${key}: ${message}`) }
 }

@@ -157,4 +157,29 @@ const rebuild: Command = {
   run: async (call) => (await import('./rebuild.ts')).rebuild(call),
 }
 
-export const commands: readonly Command[] = [serve, demo, importOrders, order, describe, topics, settings, rebuild]
+const check: Command = {
+  name: 'check',
+  words: '',
+  summary: 'Reconciles the whole database and lists what does not add up.',
+  description: [
+    'Reads in chunks below fixed bounds, beside the running server, and writes nothing: stock ledgers and holds, ' +
+      'orders against their sagas and payments, streams against documents, logs without a gap, cursors below their ' +
+      'heads, and each projection against its replay. The exit code is 1 when anything is off.',
+  ],
+  flags: flagsOf({ quick: { description: 'Leaves out the replay of the projections.' } }),
+  settings: stores,
+  examples: ['lonja check', 'lonja check --quick --json'],
+  run: async (call) => (await import('./check/check.ts')).check(call),
+}
+
+export const commands: readonly Command[] = [
+  serve,
+  demo,
+  importOrders,
+  order,
+  describe,
+  topics,
+  settings,
+  rebuild,
+  check,
+]

@@ -79,6 +79,8 @@ const STOP_LIMIT_MS = 5000
 /** What a wait may still have armed when its request was answered; it comes due, finds nobody and is gone. */
 const LAST_ALARMS_MS = 1000
 const CALM_TURNS = 5
+/** The other end of a socket needs a moment to go. */
+const GONE_WITHIN_MS = 2000
 
 /** Starts the shop. Its faults and its leaks come out in `stop`. */
 export async function startShop(options: ShopOptions = {}) {
@@ -293,7 +295,7 @@ async function assertNothingLeft({ watched, socketsBefore, complaints }: Leftove
   const { clock } = watched
   if ('advance' in clock) await clock.advance(LAST_ALARMS_MS, async () => undefined)
   await waitFor(() => watched.armed().length === 0 && openSockets() <= socketsBefore, {
-    withinMs: STOP_LIMIT_MS,
+    withinMs: GONE_WITHIN_MS,
     what: `the shop leaves nothing behind (timers of ${watched.armed().join(', ')} ms, ${openSockets()} sockets)`,
   })
 }

@@ -83,7 +83,7 @@ export async function appendConfirmed(shop: Shop, count: number): Promise<void> 
     return { type: 'Confirmed', key: orderId, data: { orderId }, cause: 'test' }
   })
   await appendRecords(shop.store, records)
-  for (const runtime of shop.lonja.runtimes) runtime.noticed()
+  for (const runtime of shop.lonja.runtimes) runtime.noticed(["shop"])
   await waitFor(async () => Object.keys(await shop.statuses()).length === count, WITHIN)
 }
 

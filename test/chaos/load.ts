@@ -83,7 +83,12 @@ export class Load {
     const { seed } = this.#options
     for (let n = 0; n < CLIENTS; n += 1) {
       const body = { name: `Client ${n}`, email: `c${n}@example.com`, addresses: [addressOf('1 Quay Street')] }
-      const { status, body: client } = await this.ask({ method: 'POST', path: '/v1/clients', body, key: `c${seed}-${n}` })
+      const { status, body: client } = await this.ask({
+        method: 'POST',
+        path: '/v1/clients',
+        body,
+        key: `c${seed}-${n}`,
+      })
       assert.equal(status, 201)
       this.#clients.push(String(client['clientId']))
     }
@@ -101,10 +106,12 @@ export class Load {
   begin(): void {
     const { buyers } = this.#options
     this.#isOver = false
-    this.#buying = Promise.all(Array.from({ length: buyers }, (_, buyer) => this.#buy(buyer))).catch((error: unknown) => {
-      this.failure ??= error
-      this.#isOver = true
-    })
+    this.#buying = Promise.all(Array.from({ length: buyers }, (_, buyer) => this.#buy(buyer))).catch(
+      (error: unknown) => {
+        this.failure ??= error
+        this.#isOver = true
+      },
+    )
   }
 
   /** Resolves when every buyer has finished what he began. @throws what went wrong for one of them. */

@@ -53,7 +53,9 @@ export class Stage {
   }
 
   /** Runs a command of the program to its end. */
-  async run(...words: readonly string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  async run(
+    ...words: readonly string[]
+  ): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
     const child = spawn(process.execPath, [MAIN, ...words], { cwd: this.folder, env: {}, stdio: 'pipe' })
     child.stdin.end()
     const read = async (stream: AsyncIterable<Buffer>): Promise<string> => {

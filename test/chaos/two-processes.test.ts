@@ -83,7 +83,10 @@ test('two processes share the work, one is killed, a third joins', { timeout: 12
     joining.catch(() => undefined)
     const thirdId = await newcomer(client, [firstId, secondId])
     const joinedAtMs = performance.now()
-    await waitFor(() => shared(client, [firstId, thirdId]), { withinMs: JOINED_WITHIN_MS, what: 'a share for the third' })
+    await waitFor(() => shared(client, [firstId, thirdId]), {
+      withinMs: JOINED_WITHIN_MS,
+      what: 'a share for the third',
+    })
     const sharedMs = Math.round(performance.now() - joinedAtMs)
     const third = await joining
     load.up(third.url)

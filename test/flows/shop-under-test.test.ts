@@ -56,7 +56,7 @@ suite('a shop that stops', () => {
   test('names the timers that it leaves behind', async () => {
     const shop = await startShop()
     const cancel = shop.clock.after(123_456, () => undefined)
-    await assert.rejects(shop.stop(), /timers of 123456 ms/)
+    await assert.rejects(shop.stop(), /timers of .*123456 ms/)
     cancel()
   })
 

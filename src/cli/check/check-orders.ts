@@ -1,6 +1,5 @@
 // Orders: saga, hold and payment of each say what the order says; nothing is past its time, nothing is left behind.
 import type { Snapshot } from '../../kernel/aggregate.ts'
-import type { StateKind } from '../../kernel/handler.ts'
 import { sumMinor, toAmount, toMinor } from '../../kernel/money.ts'
 import type { SagaState } from '../../kernel/saga-decider.ts'
 import { isLive, needsPerson, newSaga } from '../../kernel/saga-decider.ts'
@@ -17,7 +16,6 @@ import { confirmed } from './problem.ts'
 
 /** Timers are swept in ranges and wait for unread answers; a minute late is not late. */
 const LATE_BY_MS = 60_000
-/** Reading an order, its saga and its payment takes moments in which they move on. */
 const CHECKOUT = 'checkout'
 
 interface Case {
@@ -49,7 +47,7 @@ async function suspiciousOrders(context: CheckContext, keys: readonly string[]):
     documentsOf<Snapshot<Order>>(context, order.kind, keys),
     documentsOf<SagaState>(context, sagaKind(saga), keys),
     documentsOf<Reservation>(context, reservation, keys),
-    documentsOf<Payment>(context, payment as StateKind<Payment>, keys),
+    documentsOf<Payment>(context, payment, keys),
   ])
   const suspects = new Map<string, Problem>()
   for (const key of keys) {

@@ -14,23 +14,29 @@ interface StoredEvent {
 }
 
 export async function checkStreams(context: CheckContext): Promise<Finding> {
+  const all = context.registry.services.flatMap(({ name: service, aggregates }) =>
+    aggregates.map((aggregate) => ({ service, aggregate })),
+  )
   const problems: Problem[] = []
   let checked = 0
-  for (const { name: service, aggregates } of context.registry.services) {
-    for (const aggregate of aggregates) {
-      const suspects = new Map<string, Problem>()
-      for await (const page of pagesOf(context, aggregate.kind)) {
-        const keys = page.map(({ key }) => key)
-        const found = await suspiciousStreams(context, { service, aggregate, keys })
-        for (const [key, problem] of found) suspects.set(key, problem)
-        checked += page.length
-        context.progress(`${checked} streams`)
-      }
-      const look = (keys: readonly string[]) => suspiciousStreams(context, { service, aggregate, keys })
-      problems.push(...(await confirmed(suspects, look)))
-    }
+  for (const one of all) {
+    const found = await checkAggregate(context, one)
+    checked += found.checked
+    problems.push(...found.problems)
   }
   return { checked, problems }
+}
+
+async function checkAggregate(context: CheckContext, one: Omit<Streams, 'keys'>): Promise<Finding> {
+  const suspects = new Map<string, Problem>()
+  const look = (keys: readonly string[]) => suspiciousStreams(context, { ...one, keys })
+  let checked = 0
+  for await (const page of pagesOf(context, one.aggregate.kind)) {
+    for (const [key, problem] of await look(page.map(({ key: name }) => name))) suspects.set(key, problem)
+    checked += page.length
+    context.progress(`${checked} streams`)
+  }
+  return { checked, problems: await confirmed(suspects, look) }
 }
 
 interface Streams {

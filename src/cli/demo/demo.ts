@@ -131,7 +131,7 @@ async function reportOf(app: App, result: PlayResult, settings: Settings): Promi
   try {
     const days = await salesByDay(api)
     const { items: windows } = await read<{ items: readonly WindowView[] }>(api, '/v1/analytics/windows?limit=1')
-    const verdict = await checkForDemo(app, settings)
+    const verdict = await checkForDemo(app)
     return { result, compensations: app.compensations(), verdict, ...days, window: windows[0] }
   } finally {
     api.close()

@@ -72,8 +72,8 @@ export class Lonja implements Application {
       adapters,
       observer,
       strict,
-      grown: () => {
-        for (const other of this.runtimes) if (other.options.store !== store) other.noticed()
+      grown: (sources) => {
+        for (const other of this.runtimes) if (other.options.store !== store) other.noticed(sources)
       },
       liveTable: (service, { name }) => this.#tables.live(service, name),
       recalled: () => this.#tables.refresh(store, services),

@@ -14,6 +14,7 @@ import type { Delivery, FailedTimer, Fault } from './round-context.ts'
 import type { Batch, PartFailure } from './batch-runner.ts'
 import { BatchRunner } from './batch-runner.ts'
 import { readBacklog } from './backlog.ts'
+import { HeadWatch } from './head-watch.ts'
 import { DocumentCache } from './document-cache.ts'
 import { EffectExecutor } from './effect-executor.ts'
 import type { TimerRow } from './outbox.ts'
@@ -26,8 +27,6 @@ import type { RuntimeOptions } from './runtime-options.ts'
 const MAX_WAITING_INPUTS = 5000
 /** What one batch takes: batches of 256 were half as fast at 800 open orders, larger than 1,000 only wait longer. */
 const MAX_INPUTS = 1000
-/** A channel where another process appended first is read back from the store for this long. */
-const CONTENDED_MS = 500
 /** Quick tries of a record in place; after them its cursor stands still, is looked at again ever more rarely. */
 const QUICK_TRIES = 3
 const RETRY_BASE_MS = 50
@@ -58,7 +57,7 @@ export class Runtime {
   /** Why the store can't be used at present. */
   storeError: string | undefined
   #isStopped = false
-  #staleHeads = false
+  readonly #heads: HeadWatch
   #staleMemory = true
   #cancelAlarm: () => void = () => undefined
 
@@ -68,6 +67,7 @@ export class Runtime {
     const groups = works ? registry.groups.filter(({ service }) => hosted.includes(service)) : []
     this.channels = new Channels(registry, groups)
     this.newId = createIds(clock, random)
+    this.#heads = new HeadWatch({ ...options, channels: this.channels })
     this.#listeners = new ChangeListeners(clock)
     this.#cache = store.dialect === 'sqlite' ? new DocumentCache() : undefined
     this.#batches = new BatchRunner({
@@ -98,10 +98,7 @@ export class Runtime {
     const { hosted, store, membership } = this.options
     for (const service of hosted) this.#logIds.set(service, (await store.identity(service)).logId)
     membership.onChange(() => this.#forget())
-    membership.onAnnounced(() => {
-      this.#timers.look()
-      this.noticed()
-    })
+    membership.onAnnounced((sources) => this.#lookAgain(sources))
     await this.#join()
     await this.#recall()
     this.#wake()
@@ -227,7 +224,7 @@ export class Runtime {
   /** @returns how long to pause before the next step: 0 goes on at once, undefined waits for a wake-up. */
   async #step(): Promise<number | undefined> {
     if (this.#staleMemory) await this.#recall()
-    else if (this.#staleHeads) await this.#readHeads()
+    else if (this.#heads.isStale) await this.#heads.readStale()
     const { clock } = this.options
     const now = clock.now()
     const timers = await this.#dueTimers(now)
@@ -309,7 +306,7 @@ export class Runtime {
   /** The copy that the command was refused by may lag: it is tried again until it has caught up or patience is over. */
   #waitForCopy(input: CommandInput): void {
     this.options.clock.after(RETRY_BASE_MS, () => {
-      this.#staleHeads = true
+      this.noticed('all')
       this.#enqueue(input)
     })
   }
@@ -339,13 +336,20 @@ export class Runtime {
   async #dueTimers(now: number): Promise<TimerRow[]> {
     const due = await this.#timers.due(now)
     // A head taken after the due time: what lies below it must be read before a timer may fire.
-    if (due.length > 0) await this.#readHeads()
+    if (due.length > 0) await this.#heads.readAll()
     return due
   }
 
-  /** Another runtime's log grew. */
-  noticed(): void {
-    this.#staleHeads = true
+  /** Another process wrote, or the poll floor passed: then all is looked at, but seldom, since nothing hints at it. */
+  #lookAgain(sources: readonly string[] | 'all'): void {
+    if (sources === 'all' && !this.#heads.isPollDue()) return
+    this.#timers.look()
+    this.noticed(sources)
+  }
+
+  /** Logs grew elsewhere. */
+  noticed(sources: readonly string[] | 'all'): void {
+    this.#heads.note(sources)
     this.#wake()
   }
 
@@ -359,7 +363,7 @@ export class Runtime {
     const { store, hosted, works } = this.options
     this.#staleMemory = false
     this.#cache?.clear()
-    await this.#readHeads()
+    await this.#heads.readAll()
     await this.options.recalled?.()
     this.#timers.look()
     if (!works) return
@@ -371,15 +375,6 @@ export class Runtime {
         rows.filter(({ partition }) => this.#holds(partition)),
         { recovered: true },
       )
-    }
-  }
-
-  async #readHeads(): Promise<void> {
-    const { registry, storeOf, clock } = this.options
-    const contendedUntil = clock.now() + CONTENDED_MS
-    this.#staleHeads = false
-    for (const { schema, topics } of registry.schemas) {
-      if (topics.length > 0) this.channels.applyHeads(await storeOf(schema).heads(schema), contendedUntil)
     }
   }
 

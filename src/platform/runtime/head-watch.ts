@@ -1,0 +1,61 @@
+// Knows which logs may have grown elsewhere, and reads where they end.
+import type { Clock, Store } from '../ports.ts'
+import type { Channels } from './channels.ts'
+import type { Registry } from './registry.ts'
+
+/** A channel where another process appended first is read back from the store for this long. */
+const CONTENDED_MS = 500
+/** Announcements wake at once; a lost one is made up for after this long. Looking costs some 25 statements. */
+const POLL_ALL_MS = 10_000
+
+export interface HeadWatchOptions {
+  readonly registry: Registry
+  readonly channels: Channels
+  readonly storeOf: (service: string) => Store
+  readonly clock: Clock
+}
+
+export class HeadWatch {
+  readonly #options: HeadWatchOptions
+  readonly #stale = new Set<string>()
+  #nextPoll = 0
+
+  constructor(options: HeadWatchOptions) {
+    this.#options = options
+  }
+
+  get isStale(): boolean {
+    return this.#stale.size > 0
+  }
+
+  /** These logs grew. */
+  note(sources: readonly string[] | 'all'): void {
+    for (const source of sources === 'all' ? this.#all() : sources) this.#stale.add(source)
+  }
+
+  /** Whether it is time to look at everything though nothing hints at it. */
+  isPollDue(): boolean {
+    const now = this.#options.clock.now()
+    if (now < this.#nextPoll) return false
+    this.#nextPoll = now + POLL_ALL_MS
+    return true
+  }
+
+  async readAll(): Promise<void> {
+    this.note('all')
+    await this.readStale()
+  }
+
+  async readStale(): Promise<void> {
+    const { storeOf, clock, channels } = this.#options
+    const contendedUntil = clock.now() + CONTENDED_MS
+    for (const source of [...this.#stale]) {
+      this.#stale.delete(source)
+      channels.applyHeads(await storeOf(source).heads(source), contendedUntil)
+    }
+  }
+
+  #all(): string[] {
+    return this.#options.registry.schemas.filter(({ topics }) => topics.length > 0).map(({ schema }) => schema)
+  }
+}
