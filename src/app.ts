@@ -8,6 +8,7 @@ import { StoreUnavailable } from './platform/ports.ts'
 import { parseApiKeys, type ApiKey } from './platform/http/api-keys.ts'
 import { createServer, type Server } from './platform/http/server.ts'
 import { rebuildCodes, rebuildRoutes } from './platform/rebuild/routes.ts'
+import { countOpenEffects } from './platform/runtime/count-effects.ts'
 import { Lonja } from './platform/runtime/lonja.ts'
 import type { Settings } from './platform/settings.ts'
 import { openDatabases, type OpenDatabases } from './platform/store/open-databases.ts'
@@ -167,6 +168,7 @@ async function run({ settings, options, log, metrics }: Start): Promise<Running>
     databases: opened.databases,
     clock: systemClock,
     random: systemRandom,
+    batchWaitMs: settings.batchWaitMs,
   })
   const stopAll = once(async () => {
     await application.stop()
@@ -210,9 +212,22 @@ function watch(metrics: Metrics, application: Lonja, { databases }: OpenDatabase
       for (const { store } of databases) sent[store.dialect] = (sent[store.dialect] ?? 0) + store.statements()
       return sent
     },
-    openEffects: async () => ({ all: application.runtimes.reduce((sum, { executor }) => sum + executor.open, 0) }),
+    openEffects: () => countOpenEffects(application),
+    oldestSnapshotSeconds: () => oldestSnapshots(databases),
   })
 }
+
+/** SQLite's one writer waits for nobody's snapshot; on PostgreSQL an old one keeps dead rows of the heads alive. */
+async function oldestSnapshots(databases: OpenDatabases['databases']): Promise<Readonly<Record<string, number>>> {
+  const postgres = databases.filter(({ store }) => store.dialect === 'postgres')
+  const ages = await Promise.all(
+    postgres.map(({ store }) => store.query<{ readonly seconds: number }>(OLDEST_SNAPSHOT)),
+  )
+  return Object.fromEntries(ages.flatMap(([row]) => (row === undefined ? [] : [['postgres', row.seconds]])))
+}
+
+const OLDEST_SNAPSHOT = `SELECT coalesce(extract(epoch FROM clock_timestamp() - min(xact_start)), 0)::float8 AS seconds
+  FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid()`
 
 interface ServerNeeds {
   readonly settings: Settings

@@ -14,9 +14,9 @@ export function errorCodesPage(known: readonly KnownCode[], api: ApiDocument): s
   ])
   return page(
     'Error codes',
-    'Generated from the catalogues by `npm run reference`. A refusal is an `application/problem+json` body (RFC 9457); ' +
-      'decide by its `code`, which never changes its meaning, and show its `detail` to people. A running server ' +
-      'explains each under `/problems/CODE`.',
+    'Generated from the catalogues by `npm run reference`. A refusal is an `application/problem+json` body ' +
+      '(RFC 9457); decide by its `code`, which never changes its meaning, and show its `detail` to people. A ' +
+      'running server explains each under `/problems/CODE`.',
     parts,
   )
 }

@@ -7,9 +7,9 @@ import { code, codes, page, table } from './markdown.ts'
 export function groupsPage(registry: Registry): string {
   return page(
     'Groups, sagas and effects',
-    "Generated from the services' declarations by `npm run reference`. A group reads its topics with a cursor for each " +
-      'partition and source: a service with its handlers and sagas is one, each projection is another. `lonja describe` ' +
-      'shows how far each is.',
+    "Generated from the services' declarations by `npm run reference`. A group reads its topics with a " +
+      'cursor for each partition and source: a service with its handlers and sagas is one, each projection is ' +
+      'another. `lonja describe` shows how far each is.',
     [
       '## Consumer groups',
       table(['Group', 'Topics', 'What it does'], registry.groups.map(groupRow)),

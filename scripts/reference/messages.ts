@@ -25,9 +25,10 @@ export function messagesPage(registry: Registry): string {
   )
   return page(
     'Topics and messages',
-    'Generated from the contracts by `npm run reference`. `<service>.events` carries what happened, `<service>.commands` ' +
-      'what is asked of a service. A message goes to the partition of its key, so messages of one key stay in order. ' +
-      '**Personal** fields tell who a person is: they never reach logs, metrics or error texts.',
+    'Generated from the contracts by `npm run reference`. `<service>.events` carries what happened, ' +
+      '`<service>.commands` what is asked of a service. A message goes to the partition of its key, so ' +
+      'messages of one key stay in order. **Personal** fields tell who a person is: they never reach logs, ' +
+      'metrics or error texts.',
     ['## Topics', overview, ...feedsPart(registry), ...parts],
   )
 }
@@ -54,7 +55,11 @@ function messagePart({ messages, groups }: Registry, type: string): string[] {
     `${field.type}${field.isRequired ? '' : ', optional'}`,
     [field.path === message.key ? 'key' : '', field.isPersonal ? '**personal**' : ''].filter(Boolean).join(', '),
   ])
-  return [`### ${type}`, `A ${message.kind}. ${heard}.`, table(['Field', 'Type', 'Mark'], rows)]
+  return [
+    `### ${type}`,
+    `${message.kind === 'event' ? 'An event' : 'A command'}. ${heard}.`,
+    table(['Field', 'Type', 'Mark'], rows),
+  ]
 }
 
 /** The body as it travels, with the personal fields marked. */

@@ -25,9 +25,10 @@ export function routesPage(api: ApiDocument, known: readonly KnownCode[]): strin
   ])
   return page(
     'Routes',
-    'Generated from the OpenAPI document by `npm run reference`; a running server serves it at `/openapi.json` for ' +
-      'programs and at `/docs` for people. Besides the codes named here, every route may answer those of the ' +
-      'server itself ([error codes](error-codes.md#the-server)). Every POST, PUT and PATCH takes `Idempotency-Key`.',
+    'Generated from the OpenAPI document by `npm run reference`; a running server serves it at ' +
+      '`/openapi.json` for programs and at `/docs` for people. Besides the codes named here, every route may ' +
+      'answer those of the server itself ([error codes](error-codes.md#the-server)). Every POST, PUT and PATCH ' +
+      'takes `Idempotency-Key`.',
     ['## All routes', overview, ...parts],
   )
 }

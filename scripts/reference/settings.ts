@@ -12,13 +12,14 @@ export function settingsPage(): string {
   ])
   return page(
     'Settings',
-    'Generated from the table of settings by `npm run reference`. Flags win over the environment, the environment over ' +
-      'the file `.env` in the working folder, and that over the default. `lonja settings` shows the values in force with ' +
-      'their source; a value that does not fit ends the start with a sentence that says what to write instead.',
+    'Generated from the table of settings by `npm run reference`. Flags win over the environment, the ' +
+      'environment over the file `.env` in the working folder, and that over the default. `lonja settings` ' +
+      'shows the values in force with their source; a value that does not fit ends the start with a sentence ' +
+      'that says what to write instead.',
     [
       table(['Setting', 'Flag', 'Variables', 'Default', 'Meaning'], rows),
-      '`STORE_URL_<SERVICE>` (such as `STORE_URL_ANALYTICS`) gives one service a database of its own. A variable that ' +
-        'begins with `LONJA_` and means nothing is told at the start.',
+      '`STORE_URL_<SERVICE>` (such as `STORE_URL_ANALYTICS`) gives one service a database of its own. A ' +
+        'variable that begins with `LONJA_` and means nothing is told at the start.',
     ],
   )
 }

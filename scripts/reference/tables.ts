@@ -6,10 +6,10 @@ import { code, codes, page, table } from './markdown.ts'
 export function tablesPage(registry: Registry): string {
   return page(
     'Tables',
-    'Generated from the declarations by `npm run reference`. Each service owns a schema; no statement names two. On ' +
-      'SQLite a schema is a prefix (`orders_cursors`), on PostgreSQL a schema (`orders.cursors`). Every service also has ' +
-      '`log` (its partitions of every topic it appends to) and `heads` (the next number of each). Documents are JSON in ' +
-      '`state`, guarded by `version`.',
+    'Generated from the declarations by `npm run reference`. Each service owns a schema; no statement names ' +
+      'two. On SQLite a schema is a prefix (`orders_cursors`), on PostgreSQL a schema (`orders.cursors`). ' +
+      'Every service also has `log` (its partitions of every topic it appends to) and `heads` (the next number ' +
+      'of each). Documents are JSON in `state`, guarded by `version`.',
     registry.schemas.flatMap(schemaPart),
   )
 }

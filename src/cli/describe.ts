@@ -1,5 +1,6 @@
 // `lonja describe`: what runs and how far it is: services, topics, consumer groups with their lag, handlers, effects.
 import type { GroupLag } from '../platform/application.ts'
+import { countOpenEffects } from '../platform/runtime/count-effects.ts'
 import type { Lonja } from '../platform/runtime/lonja.ts'
 import { EXIT, isSet, noWords, type Call } from './command.ts'
 import { readDatabase } from './read-database.ts'
@@ -46,19 +47,11 @@ function groupsOf({ registry }: Lonja, lags: readonly GroupLag[]) {
   })
 }
 
-async function effectsOf({ registry, runtimes }: Lonja) {
-  const open = new Map<string, number>()
-  for (const { options } of runtimes) {
-    for (const service of options.hosted) {
-      const rows = await options.store.query<{ readonly effect: string; readonly open: number }>(
-        `SELECT effect, COUNT(*) AS open FROM ${options.store.tableName(service, 'effects')} GROUP BY effect`,
-      )
-      for (const row of rows) open.set(row.effect, row.open)
-    }
-  }
-  return [...registry.effects].map(([name, { service, effect }]) => {
+async function effectsOf(lonja: Lonja) {
+  const open = await countOpenEffects(lonja)
+  return [...lonja.registry.effects].map(([name, { service, effect }]) => {
     const { timeoutMs, concurrency, retryDelaysMs } = effect.rules
-    return { name, service, timeoutMs, concurrency, tries: retryDelaysMs.length + 1, open: open.get(name) ?? 0 }
+    return { name, service, timeoutMs, concurrency, tries: retryDelaysMs.length + 1, open: open[name] ?? 0 }
   })
 }
 

@@ -5,7 +5,7 @@ import { readCursors } from '../platform/runtime/channels.ts'
 import { Lonja } from '../platform/runtime/lonja.ts'
 import { silentObserver } from '../platform/runtime/observer.ts'
 import type { Settings } from '../platform/settings.ts'
-import { IN_MEMORY, placesOf } from '../platform/store/open-databases.ts'
+import { IN_MEMORY, isNoDatabase, ofAnotherKind, placesOf } from '../platform/store/open-databases.ts'
 import { membershipAlone } from '../platform/store/membership-alone.ts'
 import { openPostgres } from '../platform/store/postgres.ts'
 import { openSqlite } from '../platform/store/sqlite.ts'
@@ -50,6 +50,7 @@ export async function readDatabase<Result>(
     await lookAround(lonja)
     return await work(lonja)
   } catch (error) {
+    if (isNoDatabase(error) && settings.store.kind === 'sqlite') throw ofAnotherKind(settings.store.path)
     throw isWithoutTables(error) ? nothingThere() : error
   } finally {
     for (const store of stores) await store.close()

@@ -60,9 +60,7 @@ export function schedule(command: Message, at: number): Scheduled {
 export type Output = Message | EffectRequest | Scheduled
 
 /** What a list of message types and effects can say. */
-export type Said<Says extends readonly ((data: never) => Output)[]> = Says[number] extends (data: never) => infer Made
-  ? Made
-  : never
+export type Said<Says extends readonly ((data: never) => Output)[]> = ReturnType<Says[number]>
 
 /** A handler may say nothing, one thing or several. */
 export type Saying<Said> = Said | Scheduled | readonly (Said | Scheduled)[] | undefined | void

@@ -43,7 +43,9 @@ export interface Service {
 }
 
 /** Declares a service. A handler that says another service's event does not compile. */
-export function service<const Name extends string>(rules: ServiceRules<Name>): Service {
+export function service<const Name extends string>(
+  rules: { readonly name: Name } & ServiceRules<NoInfer<Name>>,
+): Service {
   const { contract, aggregates, entities, handlers, answers, sagas, projections, feeds, routes, ...rest } = rules
   return {
     ...rest,

@@ -5,15 +5,15 @@ import { BadData, CommitUnknown, Conflict, StoreUnavailable } from '../platform/
 export type CommitFault = 'conflict' | 'unavailable' | 'lost before' | 'lost after'
 
 export interface FaultyStore extends Store {
-  /** The next commits fail so, one after the other. */
-  failNext(...faults: CommitFault[]): void
+  /** The next commits fail so, one after the other; undefined lets one pass. */
+  failNext(...faults: (CommitFault | undefined)[]): void
   /** Commits whose rows hold this text are refused; undefined refuses none. */
   refuseText(text: string | undefined): void
   readonly commits: () => number
 }
 
 export function faultyStore(store: Store): FaultyStore {
-  const faults: CommitFault[] = []
+  const faults: (CommitFault | undefined)[] = []
   let refused: string | undefined
   let commits = 0
   return {

@@ -100,16 +100,20 @@ export function shopHelpers(as: (role: Role | undefined) => Caller) {
   const clerk = as('clerk')
   let clients = 0
   let usual: Promise<string> | undefined
-  const client = async (details: object = {}): Promise<string> => {
+  const client = (details: object = {}): Promise<string> => {
     clients += 1
     const body = { name: `Client ${clients}`, email: `client-${clients}@example.org`, ...details }
-    return expectStatus(await clerk.post<{ readonly clientId: string }>('/v1/clients', body), 201).clientId
+    const registered = clerk
+      .post<{ readonly clientId: string }>('/v1/clients', body)
+      .then((answer) => expectStatus(answer, 201).clientId)
+    usual ??= registered
+    return registered
   }
   const place = async (
     { sku = 'LAMP', quantity = 1, items, ...rest }: Placing = {},
     { role = 'clerk', headers }: Sender = {},
   ): Promise<Answer<OrderAnswer>> => {
-    const clientId = rest.clientId ?? (await (usual ??= client()))
+    const clientId = rest.clientId ?? (await (usual ?? client()))
     return as(role).post('/v1/orders', { ...rest, clientId, items: items ?? [{ sku, quantity }] }, headers)
   }
   const story = async (orderId: string): Promise<readonly StoryView[]> => {
@@ -117,7 +121,7 @@ export function shopHelpers(as: (role: Role | undefined) => Caller) {
     return expectStatus(await clerk.get<{ readonly entries: readonly StoryView[] }>(path), 200).entries
   }
   return {
-    /** Registers a client. @returns his id */
+    /** Registers a client; the first one buys whatever names nobody. @returns his id */
     client,
     /** Adds a product: ten lamps at 10.00 EUR unless told otherwise. */
     product: async (details: object = {}): Promise<ProductView> => {

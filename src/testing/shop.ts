@@ -35,6 +35,7 @@ import type { Send } from './shop-calls.ts'
 import { callerOver, overFetch, roleKeys } from './shop-calls.ts'
 import { shopHelpers } from './shop-helpers.ts'
 import { assertSound } from './shop-invariants.ts'
+import type { WatchedClock } from './watched-clock.ts'
 import { watchClock } from './watched-clock.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 import { createVirtualClock } from './virtual-clock.ts'
@@ -108,7 +109,7 @@ export async function startShop(options: ShopOptions = {}) {
   })
   const url = options.listens === true ? await server.listen() : undefined
   const send = url === undefined ? inMemory(server.inject) : overFetch(url)
-  const idle = () => untilIdle(lonja)
+  const idle = () => untilIdle(lonja, watched)
   const advance = (byMs: number) => advanced(clock, byMs, idle)
   const as = (role: Role | undefined): Caller => callerOver(send, role)
   return {
@@ -269,13 +270,17 @@ function inMemory(inject: Inject): Send {
 }
 
 /** Everything that can happen now has happened; what waits for its time waits. */
-async function untilIdle(lonja: Lonja): Promise<void> {
+async function untilIdle({ runtimes }: Lonja, { armed }: WatchedClock): Promise<void> {
+  // Whatever waits for a database that is away is looked at again at its time.
+  const waitsForStore = () => !armed().includes(0)
+
   // Several turns in a row: a request needs some to be read, a promise of an adapter one, its commit another.
   for (let calm = 0; calm < CALM_TURNS; calm += 1) {
     await new Promise((resolve) => {
       setImmediate(resolve)
     })
-    if (!lonja.runtimes.every((runtime) => runtime.isIdle())) calm = -1
+    const isCalm = runtimes.every((each) => each.isIdle() || (each.storeError !== undefined && waitsForStore()))
+    if (!isCalm) calm = -1
   }
 }
 
@@ -285,7 +290,7 @@ function advanced(clock: Clock | VirtualClock, byMs: number, idle: () => Promise
 }
 
 interface Leftovers {
-  readonly watched: ReturnType<typeof watchClock>
+  readonly watched: WatchedClock
   readonly socketsBefore: number
   readonly complaints: readonly string[]
 }

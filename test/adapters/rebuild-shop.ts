@@ -83,7 +83,10 @@ export async function appendConfirmed(shop: Shop, count: number): Promise<void> 
     return { type: 'Confirmed', key: orderId, data: { orderId }, cause: 'test' }
   })
   await appendRecords(shop.store, records)
-  for (const runtime of shop.lonja.runtimes) runtime.noticed(["shop"])
+  for (const runtime of shop.lonja.runtimes) {
+    runtime.noticed('all')
+    runtime.options.membership.announce(['shop'])
+  }
   await waitFor(async () => Object.keys(await shop.statuses()).length === count, WITHIN)
 }
 

@@ -1,4 +1,4 @@
-// The database is lost while the shop serves: callers get 503, it catches up by itself, and nothing acknowledged is lost.
+// The database is lost while the shop serves: callers get 503, it catches up by itself, and no order is lost.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'

@@ -20,9 +20,9 @@ export interface Kill9Plan {
 const BUYERS = 48
 const IN_FLIGHT_MINIMUM = 5
 /** Each second kill is at a commit, this many commits after the load is on. */
-const COMMITS_LATER = 25
+const COMMITS_LATER = 20
 /** The others come when this many orders more were acknowledged. */
-const ORDERS_LATER = 80
+const ORDERS_LATER = 40
 const DIES_WITHIN_MS = 15_000
 
 /** One life of the process. */

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Failpoint } from './failpoints.ts'
 
-const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
+const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
 const FAILPOINTS = new URL('failpoints.ts', import.meta.url).href
 const LOG_LINES_KEPT = 200
 

@@ -9,13 +9,13 @@ import { Load } from './load.ts'
 import { Stage } from './shop-process.ts'
 import { assertCheckClean, assertNothingLost, untilAtRest } from './verdict.ts'
 
-const BUYERS = 24
+const BUYERS = 48
 const IN_FLIGHT_MINIMUM = 5
 /** What the issue promises of a death and of a join. */
 const TAKEN_OVER_WITHIN_MS = 15_000
 const JOINED_WITHIN_MS = 1000
 const SHARED_WITHIN_MS = 10_000
-const MORE_ORDERS = 100
+const MORE_ORDERS = 60
 
 /** Who holds how many leases that run; a member without any has 0. */
 type Shares = ReadonlyMap<string, number>
@@ -30,7 +30,7 @@ async function sharesOf(client: Client): Promise<{ readonly shares: Shares; read
   return { shares: new Map(rows.map(({ id, held }) => [id, held])), leases: rows[0]?.leases ?? 0 }
 }
 
-/** All leases are held, by these members, and the shares differ by one of each count of partitions at most. */
+/** All leases are held, by these members, and by each of them some. */
 async function shared(client: Client, members: readonly string[]): Promise<boolean> {
   const { shares, leases } = await sharesOf(client)
   const held = members.map((id) => shares.get(id) ?? 0)

@@ -100,6 +100,7 @@ interface Verdict {
 /** What `lonja check` says of the database. */
 export async function assertCheckClean(stage: Stage, store: string): Promise<void> {
   const { code, out, err } = await stage.run('check', '--json', '--store', store)
+  assert.notEqual(out.trim(), '', `lonja check ended with ${code} and said nothing: ${err}`)
   const verdict = JSON.parse(out.trim().split('\n').at(-1) ?? '') as Verdict
   assert.deepEqual({ code, problems: verdict.problems }, { code: 0, problems: [] }, err)
 }

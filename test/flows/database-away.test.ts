@@ -1,4 +1,4 @@
-// A database that is away, loses answers or lets somebody else write first: callers are told, and no order is half done.
+// A database that is away, loses answers or lets others write first: callers are told, and no order is half done.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { openSqlite } from '../../src/platform/store/sqlite.ts'
@@ -6,12 +6,12 @@ import type { CommitFault } from '../../src/testing/faulty-store.ts'
 import { faultyStore } from '../../src/testing/faulty-store.ts'
 import { pausableStore } from '../../src/testing/pausable-store.ts'
 import { expectRefusal, expectStatus } from '../../src/testing/shop-calls.ts'
-import type { Shop } from '../../src/testing/shop.ts'
+import type { Flow, Shop } from '../../src/testing/shop.ts'
 import { inShop } from '../../src/testing/shop.ts'
 
 const keyed = { headers: { 'idempotency-key': 'one' } }
 
-function whileAway(body: (shop: Shop, store: ReturnType<typeof pausableStore>) => Promise<void>) {
+function whileAway(body: (shop: Shop, store: ReturnType<typeof pausableStore>) => Promise<void>, options: Flow = {}) {
   return async (): Promise<void> => {
     const store = pausableStore(openSqlite({ path: ':memory:' }))
     const story = async (shop: Shop) => {
@@ -19,7 +19,11 @@ function whileAway(body: (shop: Shop, store: ReturnType<typeof pausableStore>) =
       await shop.client()
       await body(shop, store)
     }
-    await inShop(story, { store, mayComplain: true })().finally(() => store.close())
+    try {
+      await inShop(story, { ...options, store, mayComplain: true })()
+    } finally {
+      await store.close()
+    }
   }
 }
 
@@ -27,7 +31,7 @@ suite('while the database is away', () => {
   test(
     'an order is refused with 503, and the same request places it once the database is back',
     whileAway(async (shop, store) => {
-      store.pause()
+      store.goAway()
       const refused = await shop.place({}, keyed)
       expectRefusal(refused, 503, 'STORE_UNAVAILABLE')
       assert.match(refused.headers['retry-after'] ?? '', /^\d+$/)
@@ -47,8 +51,11 @@ suite('while the database is away', () => {
       const { orderId } = await shop.placeOrder({ reference: 'SLOW-5000' })
       await shop.idle()
       store.pause()
+      const before = store.refusals()
       await shop.advance(60_000)
       assert.equal(shop.gateway.balanceOf(orderId), 1000n)
+      const looks = store.refusals() - before
+      assert.ok(looks > 100 && looks < 300, `a database that is away was looked for ${looks} times in a minute`)
       store.resume()
       await shop.advance(1000)
       assert.equal((await shop.order(orderId)).status, 'CONFIRMED')
@@ -58,16 +65,45 @@ suite('while the database is away', () => {
 
   test(
     'limits that are over are kept as well, and what they end is undone when it is back',
-    whileAway(async (shop, store) => {
-      const { orderId } = await shop.placeOrder({ payments: [{ method: 'manual' }] })
-      await shop.idle()
-      store.pause()
-      await shop.advance(25 * 3_600_000)
-      store.resume()
-      await shop.advance(1000)
-      assert.equal((await shop.order(orderId)).reason, 'PAYMENT_TIMEOUT')
-    }),
+    whileAway(
+      async (shop, store) => {
+        const { orderId } = await shop.placeOrder({ payments: [{ method: 'manual' }] })
+        await shop.idle()
+        store.goAway()
+        await shop.advance(30_000)
+        store.resume()
+        await shop.advance(1000)
+        assert.equal((await shop.order(orderId)).reason, 'PAYMENT_TIMEOUT')
+      },
+      { limits: { manualPay: '20 s' } },
+    ),
   )
+})
+
+suite('while the database of one service is away', () => {
+  test('orders are taken all the same, and confirmed when it is back', async () => {
+    const inventory = pausableStore(openSqlite({ path: ':memory:' }))
+    const story = async (shop: Shop) => {
+      await shop.product()
+      await shop.client()
+      inventory.goAway()
+      const { orderId } = await shop.placeOrder({ quantity: 2 })
+      await shop.advance(20_000)
+      assert.equal((await shop.order(orderId)).status, 'PENDING')
+      const health = await shop.as('reader').get<{ readonly parts: readonly { readonly status: string }[] }>('/health')
+      assert.equal(expectStatus(health, 503).parts.filter(({ status }) => status === 'unhealthy').length, 1)
+      assert.equal((await shop.as('reader').get('/v1/stock/LAMP')).status, 503)
+      inventory.resume()
+      await shop.advance(1000)
+      assert.equal((await shop.order(orderId)).status, 'CONFIRMED')
+      assert.equal((await shop.stockOf('LAMP')).onHand, 8)
+    }
+    try {
+      await inShop(story, { stores: { inventory }, mayComplain: true })()
+    } finally {
+      await inventory.close()
+    }
+  })
 })
 
 /** Every commit of an order's road fails once in this way. */
@@ -83,7 +119,7 @@ function withFault(fault: CommitFault) {
         const placing = { reference: `A-${commit}` }
         const headers = { 'idempotency-key': `key-${commit}` }
         // So many commits go well, then one fails; the road of an order has four or five.
-        store.failNext(...Array.from<CommitFault | undefined>({ length: commit }).map(() => 'none' as never), fault)
+        store.failNext(...Array.from({ length: commit }, () => undefined), fault)
         const answer = await shop.during(2000, shop.place(placing, { headers }))
         if (answer.status !== 201) expectStatus(await shop.place(placing, { headers }), 201)
         await shop.advance(10_000)
@@ -95,7 +131,11 @@ function withFault(fault: CommitFault) {
       assert.equal((await shop.stockOf('LAMP')).onHand, 5)
       assert.equal(shop.mails().length, 6)
     }
-    await inShop(story, { store, mayComplain: true })().finally(() => inner.close())
+    try {
+      await inShop(story, { store, mayComplain: true })()
+    } finally {
+      await inner.close()
+    }
   }
 }
 

@@ -1,8 +1,18 @@
 // The road of an order that nothing stops: accepted, paid, taken off the stock, shipped, confirmed, told and counted.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { openSqlite } from '../../src/platform/store/sqlite.ts'
 import { expectStatus } from '../../src/testing/shop-calls.ts'
+import type { StoryView } from '../../src/testing/shop-helpers.ts'
 import { inShop } from '../../src/testing/shop.ts'
+
+function assertCausesFirst(story: readonly StoryView[]): void {
+  const before = new Set<string | undefined>()
+  for (const { name, position, cause } of story) {
+    if (cause?.includes('/') === true) assert.ok(before.has(cause), `${name} stands before its cause ${cause}`)
+    before.add(position)
+  }
+}
 
 suite('an order that nothing stops', () => {
   test(
@@ -107,13 +117,30 @@ suite('an order that nothing stops', () => {
         'OrderConfirmed',
         'NotificationSent',
       ])
-      const before = new Set<string | undefined>()
-      for (const { name, position, cause } of story) {
-        if (cause?.includes('/') === true) assert.ok(before.has(cause), `${name} stands before its cause ${cause}`)
-        before.add(position)
-      }
+      assertCausesFirst(story)
     }),
   )
+
+  test('is the same where services have databases of their own', async () => {
+    const stores = { inventory: openSqlite({ path: ':memory:' }), payments: openSqlite({ path: ':memory:' }) }
+    const road = inShop(
+      async (shop) => {
+        await shop.product()
+        const { orderId } = await shop.placeOrder({ reference: 'LOSE-ANSWER' })
+        await shop.advance(1000)
+        assert.equal((await shop.order(orderId)).status, 'CONFIRMED')
+        const story = await shop.story(orderId)
+        assert.equal(story.at(-1)?.name, 'NotificationSent')
+        assertCausesFirst(story)
+      },
+      { stores },
+    )
+    try {
+      await road()
+    } finally {
+      for (const store of Object.values(stores)) await store.close()
+    }
+  })
 
   test(
     'is one of many that are placed at once, and each gets what it asked for',

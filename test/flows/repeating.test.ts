@@ -194,6 +194,16 @@ suite('Prefer: wait', () => {
   )
 
   test(
+    'waits as well where an order is only read',
+    inShop(async (shop) => {
+      await shop.product()
+      const { orderId } = await shop.placeOrder({ reference: 'SLOW-5000' })
+      const reading = shop.as('reader').get<{ readonly status: string }>(`/v1/orders/${orderId}`, { prefer: 'wait=20' })
+      assert.equal(expectStatus(await shop.during(7000, reading), 200).status, 'CONFIRMED')
+    }),
+  )
+
+  test(
     'for longer than thirty seconds, or for nonsense, is refused before anything is placed',
     inShop(async (shop) => {
       await shop.product()

@@ -26,7 +26,8 @@ function acrossRestart<Known>({ before, closedMs, after }: Acts<Known>) {
     const outside = openOutside(clock)
     const first = await startShop({ clock, store, outside })
     await first.product({ quantity: 5 })
-    const known = await before(first).finally(() => first.stop())
+    const known = await before(first)
+    await first.stop()
     await clock.advance(closedMs, async () => undefined)
     const second = await startShop({ clock, store, outside })
     try {

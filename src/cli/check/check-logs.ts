@@ -2,7 +2,10 @@
 import { partitionFor } from '../../platform/log/murmur2.ts'
 import type { RecordBody } from '../../platform/log/record.ts'
 import type { Head, LogRow, Store } from '../../platform/ports.ts'
-import type { CheckContext, Finding, Problem } from './problem.ts'
+import { placeName } from '../../platform/rebuild/log-reader.ts'
+import type { CheckContext, Finding } from './problem.ts'
+import { Findings } from './problem.ts'
+import { readHeads } from './unread.ts'
 
 const ROWS_A_READ = 500
 
@@ -16,46 +19,56 @@ interface StoredCursor {
 
 /** Heads first, then the log below them: what lies below a head never changes. */
 export async function checkLogs(context: CheckContext): Promise<Finding> {
-  const problems: Problem[] = []
-  let checked = 0
+  const findings = new Findings()
   for (const { schema, topics } of context.registry.schemas) {
     if (topics.length === 0) continue
     const store = context.storeOf(schema)
     for (const head of await store.heads(schema)) {
-      const partitions = topics.find(({ name }) => name === head.topic)?.partitions ?? 1
-      problems.push(...(await checkPartition(store, head, partitions)))
-      checked += head.next
+      const partitions = topics.find(({ name }) => name === head.topic)?.partitions
+      if (partitions === undefined) continue
+      await checkPartition({ context, store, findings }, head, partitions)
     }
-    context.progress(`${checked} records`)
   }
-  return { checked, problems }
+  return findings.finding()
 }
 
-async function checkPartition(store: Store, head: Head, partitions: number): Promise<Problem[]> {
+interface Reading {
+  readonly context: CheckContext
+  readonly store: Store
+  readonly findings: Findings
+}
+
+/** What comes after a fault is not looked at: it would repeat it in every row. */
+async function checkPartition({ context, store, findings }: Reading, head: Head, partitions: number): Promise<void> {
   const { source, topic, partition } = head
-  const key = `${source}/${topic}/${partition}`
-  const problem = (message: string): Problem => ({ check: 'log', key, message, severity: 'error' })
+  const key = placeName(head)
   let next = 0
   while (next < head.next) {
     const rows = await store.readLog(source, [{ topic, partition, from: next }], ROWS_A_READ)
+    const first = rows[0]?.first ?? head.next
+    if (first > next) return findings.error('log-gap', key, `The records ${next} to ${first - 1} are missing.`)
     for (const row of rows) {
-      if (row.first > next) return [problem(`The records ${next} to ${row.first - 1} are missing.`)]
+      if (row.first > next) {
+        return findings.error('log-gap', key, `The records ${next} to ${row.first - 1} are missing.`)
+      }
+      if (row.first < next) return findings.error('log-gap', key, `The records from ${row.first} are there twice.`)
       const wrong = wrongRow(row, partitions)
-      if (wrong !== undefined) return [problem(wrong)]
+      if (wrong !== undefined) return findings.error(wrong.check, key, wrong.message)
       next = row.last + 1
     }
-    if (rows.length === 0) return [problem(`The records ${next} to ${head.next - 1} are missing.`)]
+    findings.checked += next - first
+    context.progress(`${findings.checked} records`)
   }
-  return []
 }
 
-function wrongRow({ body, first, last, partition }: LogRow, partitions: number): string | undefined {
+function wrongRow({ body, first, last, partition }: LogRow, partitions: number) {
   const records = JSON.parse(body) as readonly RecordBody[]
   if (records.length !== last - first + 1) {
-    return `The row of the records ${first} to ${last} holds ${records.length}.`
+    return { check: 'log-gap', message: `The row of the records ${first} to ${last} holds ${records.length}.` }
   }
   const stray = records.findIndex(({ key }) => partitionFor(key, partitions) !== partition)
-  return stray === -1 ? undefined : `The record ${first + stray} belongs to another partition by its key.`
+  if (stray === -1) return undefined
+  return { check: 'log-partition', message: `The record ${first + stray} belongs to another partition by its key.` }
 }
 
 /** Cursors are read before heads, which only rise. */
@@ -67,19 +80,14 @@ export async function checkCursors(context: CheckContext): Promise<Finding> {
     const sql = `SELECT consumer_group, topic, partition, source, next FROM ${store.tableName(name, 'cursors')}`
     cursors.push(...(await store.query<StoredCursor>(sql)))
   }
-  const heads = new Map<string, number>()
-  for (const { schema, topics } of registry.schemas) {
-    if (topics.length === 0) continue
-    for (const { topic, partition, next } of await storeOf(schema).heads(schema)) {
-      heads.set(`${schema}/${topic}/${partition}`, next)
-    }
+  const heads = await readHeads(context)
+  const findings = new Findings()
+  for (const cursor of cursors) {
+    const head = heads.get(placeName(cursor)) ?? 0
+    findings.checked += 1
+    if (cursor.next <= head) continue
+    const key = `${cursor.consumer_group} at ${placeName(cursor)}`
+    findings.error('cursor', key, `It stands at ${cursor.next}, above the head ${head}.`)
   }
-  const problems = cursors.flatMap((cursor): Problem[] => {
-    const { consumer_group: group, source, topic, partition, next } = cursor
-    const head = heads.get(`${source}/${topic}/${partition}`) ?? 0
-    if (next <= head) return []
-    const key = `${group} at ${source}/${topic}/${partition}`
-    return [{ check: 'cursors', key, message: `It stands at ${next}, above the head ${head}.`, severity: 'error' }]
-  })
-  return { checked: cursors.length, problems }
+  return findings.finding()
 }

@@ -19,7 +19,7 @@ import { LOOKS } from './problem.ts'
 const RECORDS_A_CHUNK = 20_000
 const KEYS_A_MESSAGE = 3
 
-/** A replay beside the live table, in a database of its own that goes afterwards: nothing is written to the checked one. */
+/** A replay beside the live table, in a database of its own: nothing is written to the checked one. */
 interface Replay {
   readonly group: ProjectionGroup
   readonly live: { readonly store: Store; readonly table: Table }

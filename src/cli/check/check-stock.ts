@@ -36,7 +36,8 @@ function wrongWith(state: Stock): string | undefined {
   const ledger = opening + adjusted + restocked - committed
   const onHand = onHandOf(state)
   if (onHand !== ledger) {
-    return `${onHand} are on hand, but opening ${opening} + adjusted ${adjusted} + restocked ${restocked} - committed ${committed} are ${ledger}.`
+    const sum = `opening ${opening} + adjusted ${adjusted} + restocked ${restocked} - committed ${committed}`
+    return `${onHand} are on hand, but ${sum} are ${ledger}.`
   }
   const oversold = state.locations.find((location) => location.held < 0 || location.held > location.onHand)
   return oversold === undefined

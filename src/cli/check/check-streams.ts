@@ -1,10 +1,16 @@
 // Streams: the document of each aggregate is the fold of its events, number for number.
 import { isDeepStrictEqual } from 'node:util'
 import type { AnyAggregate, Snapshot } from '../../kernel/aggregate.ts'
+import type { StateKind } from '../../kernel/handler.ts'
 import type { Message } from '../../kernel/message.ts'
-import { documentsOf, pagesOf } from './documents.ts'
-import type { CheckContext, Finding, Problem } from './problem.ts'
-import { confirmed } from './problem.ts'
+import type { Verdict, Wrong } from './confirm.ts'
+import { Suspicions } from './confirm.ts'
+import type { Document } from './documents.ts'
+import { keysOf, pagesOf, readAtRest } from './documents.ts'
+import type { CheckContext, Finding } from './problem.ts'
+import { Findings } from './problem.ts'
+
+const PAGE_EVENTS = 5000
 
 interface StoredEvent {
   readonly key: string
@@ -13,71 +19,122 @@ interface StoredEvent {
   readonly data: string
 }
 
-export async function checkStreams(context: CheckContext): Promise<Finding> {
-  const all = context.registry.services.flatMap(({ name: service, aggregates }) =>
-    aggregates.map((aggregate) => ({ service, aggregate })),
-  )
-  const problems: Problem[] = []
-  let checked = 0
-  for (const one of all) {
-    const found = await checkAggregate(context, one)
-    checked += found.checked
-    problems.push(...found.problems)
-  }
-  return { checked, problems }
-}
-
-async function checkAggregate(context: CheckContext, one: Omit<Streams, 'keys'>): Promise<Finding> {
-  const suspects = new Map<string, Problem>()
-  const look = (keys: readonly string[]) => suspiciousStreams(context, { ...one, keys })
-  let checked = 0
-  for await (const page of pagesOf(context, one.aggregate.kind)) {
-    for (const [key, problem] of await look(page.map(({ key: name }) => name))) suspects.set(key, problem)
-    checked += page.length
-    context.progress(`${checked} streams`)
-  }
-  return { checked, problems: await confirmed(suspects, look) }
-}
-
-interface Streams {
+interface Checked {
+  readonly context: CheckContext
   readonly service: string
   readonly aggregate: AnyAggregate
-  readonly keys: readonly string[]
 }
 
-/** Documents are read after their streams, which only grow: a stream that is ahead is looked at again. */
-async function suspiciousStreams(context: CheckContext, { service, aggregate, keys }: Streams) {
-  const sorted = keys.toSorted()
-  const store = context.storeOf(service)
-  const events = await store.query<StoredEvent>(
-    `SELECT key, event, type, data FROM ${store.tableName(service, 'streams')}
-     WHERE kind = ? AND key >= ? AND key <= ? ORDER BY key, event`,
-    [aggregate.name, sorted[0] ?? '', sorted.at(-1) ?? ''],
-  )
-  const streams = Map.groupBy(events, ({ key }) => key)
-  const documents = await documentsOf(context, aggregate.kind, sorted)
-  const suspects = new Map<string, Problem>()
-  for (const key of sorted) {
-    const message = wrongWith(aggregate, documents.get(key), streams.get(key) ?? [])
-    if (message !== undefined) suspects.set(key, { check: 'streams', key, message, severity: 'error' })
+type Streams = ReadonlyMap<string, readonly StoredEvent[]>
+
+export async function checkStreams(context: CheckContext): Promise<Finding> {
+  const findings = new Findings()
+  for (const { name: service, aggregates } of context.registry.services) {
+    for (const aggregate of aggregates) {
+      const checked = { context, service, aggregate }
+      await checkDocuments(checked, findings)
+      await checkOrphans(checked, findings)
+    }
   }
-  return suspects
+  return findings.finding()
+}
+
+async function checkDocuments(checked: Checked, findings: Findings): Promise<void> {
+  const { context, aggregate } = checked
+  const suspicions = new Suspicions(
+    (keys) => lookAt(checked, keys),
+    (key, { check, message }) => findings.error(check, `${aggregate.name} ${key}`, message),
+  )
+  for await (const page of pagesOf(context, aggregate.kind)) {
+    const streams = await readStreams(
+      checked,
+      page.map(({ key }) => key),
+    )
+    await suspicions.add(page.filter((one) => wrongWith(checked, one, streams.get(one.key))).map(({ key }) => key))
+    findings.checked += page.length
+    context.progress(`${findings.checked} streams`)
+  }
+  await suspicions.settle()
+}
+
+/** Each document with the stream that it had when it was read. */
+async function lookAt(checked: Checked, keys: readonly string[]): Promise<ReadonlyMap<string, Verdict>> {
+  const { context, aggregate } = checked
+  const { documents, between, isAtRest } = await readAtRest(
+    context,
+    { own: aggregate.kind as StateKind<Snapshot<unknown>> },
+    { keys, between: () => readStreams(checked, keys) },
+  )
+  return new Map(
+    keys.map((key): [string, Verdict] => {
+      const document = documents.own.get(key)
+      if (!isAtRest(key) || document === undefined) return [key, 'moving']
+      const wrong = wrongWith(checked, document, between.get(key))
+      return [key, wrong === undefined ? [] : [wrong]]
+    }),
+  )
+}
+
+/** Keys of a page lie close together, so a range finds little else. */
+async function readStreams({ context, service, aggregate }: Checked, keys: readonly string[]): Promise<Streams> {
+  const store = context.storeOf(service)
+  const wanted = new Set(keys)
+  const streams = new Map<string, StoredEvent[]>()
+  let [key, event] = [keys.toSorted()[0] ?? '', 0]
+  const to = keys.toSorted().at(-1) ?? ''
+  for (;;) {
+    const events = await store.query<StoredEvent>(
+      `SELECT key, event, type, data FROM ${store.tableName(service, 'streams')}
+       WHERE kind = ? AND (key, event) > (?, ?) AND key <= ? ORDER BY key, event LIMIT ${PAGE_EVENTS}`,
+      [aggregate.name, key, event, to],
+    )
+    for (const one of events) {
+      const stream = streams.get(one.key)
+      if (stream !== undefined) stream.push(one)
+      else if (wanted.has(one.key)) streams.set(one.key, [one])
+    }
+    const last = events.at(-1)
+    if (last === undefined || events.length < PAGE_EVENTS) return streams
+    ;[key, event] = [last.key, last.event]
+  }
 }
 
 function wrongWith(
-  { kind, evolve }: AnyAggregate,
-  snapshot: Snapshot<unknown> = kind.initial(),
-  stream: readonly StoredEvent[],
-): string | undefined {
+  { aggregate: { kind, evolve } }: Checked,
+  { state: snapshot }: Document<unknown>,
+  stream: readonly StoredEvent[] = [],
+): Wrong | undefined {
+  const { events, state } = snapshot as Snapshot<unknown>
   const gap = stream.findIndex(({ event }, index) => event !== index + 1)
-  if (gap !== -1) return `Event ${gap + 1} is missing in its stream.`
-  if (snapshot.events !== stream.length) return `It counts ${snapshot.events} events, its stream has ${stream.length}.`
+  if (gap !== -1) return { check: 'stream-events', message: `Event ${gap + 1} is missing in its stream.` }
+  if (events !== stream.length) {
+    return { check: 'stream-events', message: `It counts ${events} events, its stream has ${stream.length}.` }
+  }
   const fold = evolve as (state: unknown, event: Message) => unknown
-  const state = stream.reduce<unknown>(
+  const folded = stream.reduce<unknown>(
     (before, { type, data }) => fold(before, { type, data: JSON.parse(data) as unknown }),
     kind.initial().state,
   )
   // As stored: a field that holds nothing is left out there.
-  const stored = JSON.parse(JSON.stringify(state)) as unknown
-  return isDeepStrictEqual(stored, snapshot.state) ? undefined : 'Its document is not the fold of its events.'
+  const isEqual = isDeepStrictEqual(JSON.parse(JSON.stringify(folded)) as unknown, state)
+  return isEqual ? undefined : { check: 'stream-fold', message: 'Its document is not the fold of its events.' }
+}
+
+/** Streams are written with their documents, so a stream that was there before its document was looked for has one. */
+async function checkOrphans({ context, service, aggregate }: Checked, findings: Findings): Promise<void> {
+  const store = context.storeOf(service)
+  const sql = `SELECT DISTINCT key FROM ${store.tableName(service, 'streams')}
+    WHERE kind = ? AND key > ? ORDER BY key LIMIT ${PAGE_EVENTS}`
+  let after = ''
+  for (;;) {
+    const rows = await store.query<Pick<StoredEvent, 'key'>>(sql, [aggregate.name, after])
+    const last = rows.at(-1)
+    const [first] = rows
+    if (last === undefined || first === undefined) return
+    const known = await keysOf(context, aggregate.kind, [first.key, last.key])
+    for (const { key } of rows) {
+      if (!known.has(key)) findings.error('stream-events', `${aggregate.name} ${key}`, 'Its stream has no document.')
+    }
+    after = last.key
+  }
 }

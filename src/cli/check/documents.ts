@@ -1,4 +1,4 @@
-// Documents of a kind in pages, and many by key: each as stored, or its initial state.
+// Documents of a kind in pages, and many by key: as of one moment where nothing changed between two reads.
 import type { StateKind } from '../../kernel/handler.ts'
 import type { CheckContext } from './problem.ts'
 
@@ -6,13 +6,17 @@ const PAGE_DOCUMENTS = 1000
 
 interface StoredDocument {
   readonly key: string
+  readonly version: number
   readonly state: string
 }
 
 export interface Document<State> {
   readonly key: string
+  readonly version: number
   readonly state: State
 }
+
+export type Documents<State> = ReadonlyMap<string, Document<State>>
 
 /** Every document of the kind, in the order of keys. */
 export async function* pagesOf<State>(
@@ -21,22 +25,25 @@ export async function* pagesOf<State>(
 ): AsyncGenerator<readonly Document<State>[]> {
   const { schema, name } = registry.tableOf(kind)
   const store = storeOf(schema)
-  const sql = `SELECT key, state FROM ${store.tableName(schema, name)} WHERE key > ? ORDER BY key LIMIT ${PAGE_DOCUMENTS}`
+  const from = store.tableName(schema, name)
+  const sql = `SELECT key, state FROM ${from} WHERE key > ? ORDER BY key LIMIT ${PAGE_DOCUMENTS}`
+    WHERE key > ? ORDER BY key LIMIT ${PAGE_DOCUMENTS}`
   let after = ''
   for (;;) {
     const rows = await store.query<StoredDocument>(sql, [after])
-    if (rows.length > 0) yield rows.map(({ key, state }) => ({ key, state: JSON.parse(state) as State }))
+    if (rows.length > 0) yield rows.map((row) => ({ ...row, state: JSON.parse(row.state) as State }))
     const last = rows.at(-1)
     if (last === undefined || rows.length < PAGE_DOCUMENTS) return
     after = last.key
   }
 }
 
+/** The documents of these keys that exist. */
 export async function documentsOf<State>(
   { registry, storeOf }: CheckContext,
   kind: StateKind<State>,
   keys: readonly string[],
-): Promise<ReadonlyMap<string, State>> {
+): Promise<Documents<State>> {
   const table = registry.tableOf(kind)
   const transaction = await storeOf(table.schema).begin()
   try {
@@ -44,8 +51,58 @@ export async function documentsOf<State>(
       table,
       keys.map((key) => [key]),
     )
-    return new Map(rows.map(([key, , state]) => [String(key), JSON.parse(String(state)) as State]))
+    return new Map(
+      rows.map(([key, version, state]) => {
+        const document = { key: String(key), version: Number(version), state: JSON.parse(String(state)) as State }
+        return [document.key, document]
+      }),
+    )
   } finally {
     await transaction.release()
   }
 }
+
+/** The keys of a kind in a range, both ends included: whether a document exists costs no reading of it. */
+export async function keysOf(
+  { registry, storeOf }: CheckContext,
+  kind: StateKind<unknown>,
+  [from, to]: readonly [string, string],
+): Promise<ReadonlySet<string>> {
+  const { schema, name } = registry.tableOf(kind)
+  const store = storeOf(schema)
+  const sql = `SELECT key FROM ${store.tableName(schema, name)} WHERE key >= ? AND key <= ?`
+  const rows = await store.query<Pick<StoredDocument, 'key'>>(sql, [from, to])
+  return new Set(rows.map(({ key }) => key))
+}
+
+/**
+ * Documents of several kinds, and whatever else `between` reads, as of one moment: a key at which no document changed
+ * from before to after is at rest. No lock is taken and no snapshot held, so it works across databases.
+ */
+export async function readAtRest<Kinds extends Readonly<Record<string, StateKind<never>>>, Between>(
+  context: CheckContext,
+  kinds: Kinds,
+  { keys, between }: { readonly keys: readonly string[]; readonly between: () => Promise<Between> },
+): Promise<{
+  readonly documents: { readonly [Name in keyof Kinds]: Documents<StateOf<Kinds[Name]>> }
+  readonly between: Between
+  readonly isAtRest: (key: string) => boolean
+}> {
+  const names = Object.keys(kinds) as (keyof Kinds & string)[]
+  const read = async () => {
+    const all: Record<string, Documents<unknown>> = {}
+    for (const name of names) all[name] = await documentsOf(context, kinds[name] as StateKind<unknown>, keys)
+    return all
+  }
+  const before = await read()
+  const middle = await between()
+  const after = await read()
+  const versionIn = (all: Record<string, Documents<unknown>>, name: string, key: string) => all[name]?.get(key)?.version
+  return {
+    documents: after as { readonly [Name in keyof Kinds]: Documents<StateOf<Kinds[Name]>> },
+    between: middle,
+    isAtRest: (key) => names.every((name) => versionIn(before, name, key) === versionIn(after, name, key)),
+  }
+}
+
+type StateOf<Kind> = Kind extends StateKind<infer State> ? State : never

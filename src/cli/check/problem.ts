@@ -1,7 +1,8 @@
-// What a check finds: which check, about what, and a sentence for whoever has to mend it.
+// What a check finds: which check, about what, and a sentence for whoever has to mend it; and what every check works on.
 import type { Lonja } from '../../platform/runtime/lonja.ts'
 import type { Registry } from '../../platform/runtime/registry.ts'
 import type { Store } from '../../platform/ports.ts'
+import type { LedgerEntry } from '../../services/payments/adapters/ledger.ts'
 
 export interface Problem {
   readonly check: string
@@ -18,14 +19,24 @@ export interface CheckReport {
   readonly checked: Readonly<Record<string, number>>
 }
 
+export interface CheckOptions {
+  /** Leaves out the replay of the projections, the slow part. */
+  readonly quick: boolean
+  /** Told how far it is, a line at a time. */
+  readonly progress?: (line: string) => void
+  /** What the payment provider says it took and gave back; its orders are compared too. */
+  readonly ledger?: () => readonly LedgerEntry[]
+}
+
 /** What every check works on. */
 export interface CheckContext {
   readonly registry: Registry
   readonly storeOf: (service: string) => Store
   readonly now: () => number
-  /** Folds the log into tables of its own and compares; the slow part. */
-  readonly quick: boolean
   readonly progress: (line: string) => void
+  /** A database of the check's own: nothing is written to the one that is checked. */
+  readonly scratch: Store
+  readonly ledger: (() => readonly LedgerEntry[]) | undefined
 }
 
 /** What one check looked at and found. */
@@ -34,33 +45,36 @@ export interface Finding {
   readonly problems: readonly Problem[]
 }
 
-export function contextOf(lonja: Lonja, options: Pick<CheckContext, 'quick' | 'progress'>): CheckContext {
+/** Problems of one check that are named; the rest is counted, since one cause may be behind thousands. */
+const NAMED_PROBLEMS = 200
+
+/** Collects what one check finds, within bounds. */
+export class Findings {
+  checked = 0
+  readonly #problems: Problem[] = []
+  readonly #more = new Map<string, number>()
+
+  error(check: string, key: string, message: string): void {
+    this.add({ check, key, message, severity: 'error' })
+  }
+
+  add(problem: Problem): void {
+    if (this.#problems.length < NAMED_PROBLEMS) this.#problems.push(problem)
+    else this.#more.set(problem.check, (this.#more.get(problem.check) ?? 0) + 1)
+  }
+
+  finding(): Finding {
+    const more = [...this.#more].map(([check, count]): Problem => {
+      return { check, key: '…', message: `${count} more problems of this kind are not listed.`, severity: 'error' }
+    })
+    return { checked: this.checked, problems: [...this.#problems, ...more] }
+  }
+}
+
+export function contextOf(lonja: Lonja, scratch: Store, options: CheckOptions): CheckContext {
   const [runtime] = lonja.runtimes
   if (runtime === undefined) throw new Error('There is no database to check.')
-  return { registry: lonja.registry, storeOf: runtime.options.storeOf, now: () => lonja.now(), ...options }
+  const { progress = () => undefined, ledger } = options
+  const { storeOf } = runtime.options
+  return { registry: lonja.registry, storeOf, now: () => lonja.now(), progress, scratch, ledger }
 }
-
-/** Traffic goes on while a check reads, so a suspicion counts only when it stays the same this often. */
-export const LOOKS = 4
-
-/**
- * Looks again at what is suspicious until it is cleared or has stayed exactly the same.
- *
- * @param look finds what is wrong with the given keys now, by key.
- */
-export async function confirmed(
-  first: ReadonlyMap<string, Problem>,
-  look: (keys: readonly string[]) => Promise<ReadonlyMap<string, Problem>>,
-): Promise<Problem[]> {
-  let suspects = first
-  for (let again = 1; again < LOOKS && suspects.size > 0; again += 1) {
-    await new Promise((resolve) => {
-      setTimeout(resolve, LOOK_AGAIN_MS)
-    })
-    const now = await look([...suspects.keys()])
-    suspects = new Map([...now].filter(([key, { message }]) => suspects.get(key)?.message === message))
-  }
-  return [...suspects.values()]
-}
-
-const LOOK_AGAIN_MS = 300

@@ -1,4 +1,4 @@
-// Reconciles a whole database beside the running server: it reads in chunks below fixed bounds and writes nothing to it.
+// Reconciles a whole database beside the running server: reads in chunks below fixed bounds, writes nothing.
 import type { Lonja } from '../../platform/runtime/lonja.ts'
 import { checkCursors, checkLogs } from './check-logs.ts'
 import { checkOrders } from './check-orders.ts'

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { startApp, type App } from '../../app.ts'
 import type { Settings } from '../../platform/settings.ts'
 import { bodyOf, openApi, type Api } from '../api.ts'
-import { checkForDemo } from '../check-for-demo.ts'
+import { runCheck } from '../check/run-check.ts'
 import { CommandError, countFlag, EXIT, isSet, noWords, textFlag, type Call } from '../command.ts'
 import { addressLines, stopAndSay } from '../serve.ts'
 import { leaveSoon, untilStopped } from '../until-stopped.ts'
@@ -40,7 +40,7 @@ export async function demo(call: Call): Promise<number> {
     const result = await Promise.race([play({ url: app.address, ...order, callers }, { signal, terminal }), stopped])
     // Ended by a signal, which is no failure; only there is nothing to report.
     if (result === undefined) return await end(app, terminal)
-    const report = await reportOf(app, result, settings)
+    const report = await reportOf(app, result)
     for (const line of reportLines(report, terminal.columns)) terminal.line(line)
     const code = report.verdict.ok ? EXIT.ok : EXIT.failed
     if (isSet(call, 'json')) terminal.json(reportObject(report))
@@ -122,7 +122,7 @@ function play(order: PlayOrder, { signal, terminal }: Stage): Promise<PlayResult
   return promise
 }
 
-async function reportOf(app: App, result: PlayResult, settings: Settings): Promise<Report> {
+async function reportOf(app: App, result: PlayResult): Promise<Report> {
   const limit = Promise.withResolvers<void>()
   const timer = setTimeout(limit.resolve, QUIET_WITHIN_MS)
   await Promise.race([app.application.settled(), limit.promise])
@@ -131,7 +131,8 @@ async function reportOf(app: App, result: PlayResult, settings: Settings): Promi
   try {
     const days = await salesByDay(api)
     const { items: windows } = await read<{ items: readonly WindowView[] }>(api, '/v1/analytics/windows?limit=1')
-    const verdict = await checkForDemo(app)
+    const { ok, problems } = await runCheck(app.application, { quick: false })
+    const verdict = { ok, problems: problems.map(({ check, key, message }) => `${check} ${key}: ${message}`) }
     return { result, compensations: app.compensations(), verdict, ...days, window: windows[0] }
   } finally {
     api.close()

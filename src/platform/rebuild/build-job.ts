@@ -13,7 +13,7 @@ import { readSettledRows } from './settled-rows.ts'
 import type { StoredPlaces } from './stored-places.ts'
 import { boundsOf, placed, placesOfRows, readPlaces } from './stored-places.ts'
 
-/** What may be left for the swap, which holds the live cursors meanwhile: more than one batch of the loop, below 200 ms. */
+/** What may be left for the swap, which holds the live cursors meanwhile: over one batch of the loop, below 200 ms. */
 const SWAP_RECORDS = 10_000
 /** Keys that are confirmed together: few, so that the live table does not move while they are read. */
 const CONFIRMED_TOGETHER = 100

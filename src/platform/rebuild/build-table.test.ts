@@ -1,4 +1,4 @@
-// The cursors of a build are its fence: two processes never fold side by side, and nobody folds into one that was ended.
+// The cursors of a build are its fence: no two processes fold side by side, nobody folds into one that was ended.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startToyShop } from '../../testing/toy-shop.ts'

@@ -64,7 +64,7 @@ interface Known {
   live: number
 }
 
-/** What this process knows of the pointers. A stale one harms nobody: its batch conflicts, its reads are a minute old. */
+/** What this process knows of the pointers. A stale one harms nobody: its batch conflicts, its reads are a bit old. */
 export class LiveTables {
   readonly #known = new Map<string, Known>()
 

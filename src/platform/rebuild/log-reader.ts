@@ -1,4 +1,4 @@
-// Reads the log in large chunks below fixed bounds, whole partitions side by side: what lies below a bound never changes.
+// Reads the log in large chunks below fixed bounds, partitions side by side: what lies below a bound never changes.
 import type { LogRecord, RecordBody } from '../log/record.ts'
 import type { LogRow, Store } from '../ports.ts'
 import type { Group, Registry } from '../runtime/registry.ts'

@@ -8,7 +8,7 @@ import { OldTables } from './old-tables.ts'
 import { Rebuild } from './rebuild.ts'
 import type { RebuildStatus } from './rebuild.ts'
 
-/** A process that missed a swap's announcement reads the pointers again after this long: well within the old table's life. */
+/** A process that missed a swap's announcement reads the pointers again after this long, within the old table's life. */
 const REFRESH_MS = 10_000
 
 /** A database whose services' projections may be rebuilt. */
@@ -23,8 +23,10 @@ export interface RebuildsOptions {
   readonly databases: readonly RebuildDatabase[]
   readonly tables: LiveTables
   readonly clock: Clock
-  /** Whether this process builds, or only asks others to. */
+  /** Whether groups run in this process; else it only asks others to build. */
   readonly works: boolean
+  /** The services that run here. */
+  readonly chosen: readonly string[]
 }
 
 /** No projection has this name. */
@@ -55,6 +57,7 @@ export class Rebuilds {
     const { store, membership } = database
     return new Rebuild({
       ...this.#options,
+      works: this.#options.works && this.#options.chosen.includes(group.service),
       store,
       membership,
       group,

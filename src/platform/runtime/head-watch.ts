@@ -28,9 +28,9 @@ export class HeadWatch {
     return this.#stale.size > 0
   }
 
-  /** These logs grew. */
+  /** These logs grew. What else is announced, such as a projection's new table, is no log. */
   note(sources: readonly string[] | 'all'): void {
-    for (const source of sources === 'all' ? this.#all() : sources) this.#stale.add(source)
+    for (const source of this.#all()) if (sources === 'all' || sources.includes(source)) this.#stale.add(source)
   }
 
   /** Whether it is time to look at everything though nothing hints at it. */
@@ -49,7 +49,7 @@ export class HeadWatch {
   async readStale(): Promise<void> {
     const { storeOf, clock, channels } = this.#options
     const contendedUntil = clock.now() + CONTENDED_MS
-    for (const source of [...this.#stale]) {
+    for (const source of this.#stale) {
       this.#stale.delete(source)
       channels.applyHeads(await storeOf(source).heads(source), contendedUntil)
     }

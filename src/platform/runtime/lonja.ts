@@ -34,6 +34,7 @@ export interface LonjaOptions {
   readonly random: Random
   readonly observer: Observer
   readonly strict?: boolean
+  readonly batchWaitMs?: number
 }
 
 /** Lag above this shows in `/health`: a group that keeps up is behind by less than one batch. */
@@ -59,7 +60,7 @@ export class Lonja implements Application {
   }
 
   #runtimeOf({ store, membership, services }: Database): Runtime {
-    const { works, chosen, clock, random, adapters, observer, strict = false } = this.#options
+    const { works, chosen, clock, random, adapters, observer, strict = false, batchWaitMs = 0 } = this.#options
     return new Runtime({
       registry: this.registry,
       hosted: services.filter((name) => chosen.includes(name)),
@@ -72,6 +73,7 @@ export class Lonja implements Application {
       adapters,
       observer,
       strict,
+      batchWaitMs,
       grown: (sources) => {
         for (const other of this.runtimes) if (other.options.store !== store) other.noticed(sources)
       },

@@ -25,4 +25,6 @@ export interface RuntimeOptions {
   readonly recalled?: () => Promise<void>
   /** Tests: freeze documents, hand on records in their stored form. */
   readonly strict?: boolean
+  /** How long to gather what comes in before a batch; at low load fewer and larger batches save processor time. */
+  readonly batchWaitMs?: number
 }

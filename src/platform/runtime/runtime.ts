@@ -75,7 +75,7 @@ export class Runtime {
       newId: this.newId,
       channels: this.channels,
       cache: this.#cache,
-      isOurs: (channel) => this.#isOurs(channel),
+      isOurs: this.#isOurs,
       afresh: (inputs) => this.#afresh(inputs),
       committed: (round) => this.#finish(round),
       failed: (failure) => this.#afterFault(failure),
@@ -181,7 +181,7 @@ export class Runtime {
   #wake(): void {
     if (this.#isScheduled || this.#isRunning || this.#isStopped) return
     this.#isScheduled = true
-    this.options.clock.after(0, () => {
+    this.options.clock.after(this.options.batchWaitMs ?? 0, () => {
       this.#isScheduled = false
       // Stopped in between: the store may be closed already.
       if (!this.#isStopped) void this.#run()
@@ -212,10 +212,10 @@ export class Runtime {
     this.#cancelAlarm()
     if (this.#isStopped) return
     const { clock } = this.options
-    const times = [this.#timers.next]
-    if (pauseMs !== undefined) times.push(clock.now() + pauseMs)
-    for (const { cursors } of this.channels.all)
-      for (const { stopped, retryAt } of cursors) if (stopped !== undefined) times.push(retryAt)
+    const times = pauseMs === undefined ? [] : [clock.now() + pauseMs]
+    const stopped = this.channels.all.flatMap(({ cursors }) => cursors.filter((cursor) => cursor.stopped !== undefined))
+    // A store that is away is not looked for more often because something is due.
+    if (this.storeError === undefined) times.push(this.#timers.next, ...stopped.map(({ retryAt }) => retryAt))
     const next = Math.min(...times)
     if (next === Number.POSITIVE_INFINITY) return
     this.#cancelAlarm = clock.after(Math.max(1, next - clock.now()), () => this.#wake())
@@ -241,11 +241,11 @@ export class Runtime {
   }
 
   async #backlog(now: number): Promise<Delivery[]> {
-    const { storeOf, observer } = this.options
+    const { observer } = this.options
     return readBacklog({
+      ...this.options,
       channels: this.channels,
-      storeOf,
-      isOurs: (channel) => this.#isOurs(channel),
+      isOurs: this.#isOurs,
       now,
       alarm: (cursor, message) => {
         cursor.stopped = message
@@ -272,9 +272,8 @@ export class Runtime {
     return { inputs: left, backlog: await this.#backlog(now), timers: await this.#dueTimers(now) }
   }
 
-  #isOurs({ partitions, partition }: Channel): boolean {
-    return this.options.works && this.options.membership.holds(partitions, partition)
-  }
+  #isOurs = ({ partitions, partition }: Channel): boolean =>
+    this.options.works && this.options.membership.holds(partitions, partition)
 
   /** After the commit, never before: answers, calls to the outside, wake-ups. */
   #finish(round: Round): void {

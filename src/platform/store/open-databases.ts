@@ -105,8 +105,17 @@ async function openStore(address: StoreAddress, plan: OpenPlan): Promise<OpenSto
     return { store: openSqlite({ path: address.path, ...limit }), unlock }
   } catch (error) {
     unlock()
-    throw error
+    throw isNoDatabase(error) ? ofAnotherKind(address.path) : error
   }
+}
+
+/** Whether SQLite says that a file is none of its own (SQLITE_NOTADB, https://www.sqlite.org/rescode.html#notadb). */
+export function isNoDatabase(error: unknown): boolean {
+  return (error as { readonly errcode?: number }).errcode === 26
+}
+
+export function ofAnotherKind(path: string): Error {
+  return new Error(`The file ${path} is no SQLite database. Name another one with --store sqlite:PATH.`)
 }
 
 function nothing(): void {}

@@ -34,9 +34,10 @@ const DISK_FULL = '53100'
 const CAST_FAILED = '22P02'
 const SQLSTATE = /^[0-9A-Z]{5}$/
 
+/** Codes of the operating system can look the same: a broken connection says EPIPE, which is no word of the server. */
 export function sqlState(error: unknown): string | undefined {
-  const { code } = error as ServerError
-  return typeof code === 'string' && SQLSTATE.test(code) ? code : undefined
+  const { code, errno } = error as ServerError & { readonly errno?: unknown }
+  return typeof code === 'string' && SQLSTATE.test(code) && errno === undefined ? code : undefined
 }
 
 /** The server process ended with this error; what it was doing is rolled back unless it was the COMMIT itself. */

@@ -1,0 +1,41 @@
+// Which partitions hold messages that a service has not handled yet: until it has, services may disagree about a key.
+import { partitionFor } from '../../platform/log/murmur2.ts'
+import { placeName, placesOf } from '../../platform/rebuild/log-reader.ts'
+import { boundsOf, readPlaces } from '../../platform/rebuild/stored-places.ts'
+import type { CheckContext } from './problem.ts'
+
+/** Says of a key whether a message about it may be unread. */
+export type Unread = (key: string) => boolean
+
+/** Reads the cursors of the services' own groups, and then the heads, which only rise. */
+export async function readUnread(context: CheckContext, services: readonly string[]): Promise<Unread> {
+  const { registry, storeOf } = context
+  const groups = registry.groups.filter(({ name }) => services.includes(name))
+  const positions = new Map<string, ReadonlyMap<string, number>>()
+  for (const { name, service } of groups) {
+    positions.set(name, boundsOf(await readPlaces(storeOf(service), service, name)))
+  }
+  const heads = await readHeads(context)
+  const behind = new Map<number, Set<number>>()
+  for (const group of groups) {
+    for (const place of placesOf(registry, group)) {
+      const name = placeName(place)
+      if ((positions.get(group.name)?.get(name) ?? 0) >= (heads.get(name) ?? 0)) continue
+      const count = registry.schemas
+        .find(({ schema }) => schema === place.source)
+        ?.topics.find((topic) => topic.name === place.topic)?.partitions
+      if (count !== undefined) behind.set(count, (behind.get(count) ?? new Set()).add(place.partition))
+    }
+  }
+  return (key) => [...behind].some(([count, partitions]) => partitions.has(partitionFor(key, count)))
+}
+
+/** The next sequence of each partition, by the name of its place. */
+export async function readHeads({ registry, storeOf }: CheckContext): Promise<ReadonlyMap<string, number>> {
+  const heads = new Map<string, number>()
+  for (const { schema, topics } of registry.schemas) {
+    if (topics.length === 0) continue
+    for (const head of await storeOf(schema).heads(schema)) heads.set(placeName(head), head.next)
+  }
+  return heads
+}
