@@ -99,7 +99,7 @@ export function onAnswer<Name extends string, Request, Result, Adapter, const Sa
       loads: (data) => rule.loads?.((data as AnswerData).request as Request) ?? [],
       handle: (data, held, context): readonly Output[] => {
         const { request, answer } = data as AnswerData
-        return listed(rule.handle(request as Request, answer as Answer<Result>, held, context)) as readonly Output[]
+        return listed(rule.handle(request as Request, answer as Answer<Result>, held, context))
       },
     },
   }

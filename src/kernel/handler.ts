@@ -116,6 +116,6 @@ export function on<Type extends AnyMessageType, const Says extends readonly Saya
     message,
     says: rule.says,
     loads: (data) => rule.loads?.(data as DataOf<Type>) ?? [],
-    handle: (data, held, context) => listed(rule.handle(data as DataOf<Type>, held, context)) as readonly Output[],
+    handle: (data, held, context) => listed(rule.handle(data as DataOf<Type>, held, context)),
   }
 }

@@ -44,6 +44,7 @@ test('without anything, the defaults hold', () => {
     sqliteMaxPages: undefined,
     batchWaitMs: 0,
     windowReport: true,
+    url: undefined,
     key: undefined,
   })
   assert.ok(list.every(({ source, description }) => source === 'default' && description.endsWith('.')))

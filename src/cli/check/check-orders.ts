@@ -1,127 +1,115 @@
-// Orders: saga, hold and payment of each say what the order says; nothing is past its time, nothing is left behind.
+// Orders: saga, hold and payment of each say what the order says, and nothing of them belongs to no order.
 import type { Snapshot } from '../../kernel/aggregate.ts'
-import { sumMinor, toAmount, toMinor } from '../../kernel/money.ts'
+import type { StateKind } from '../../kernel/handler.ts'
 import type { SagaState } from '../../kernel/saga-decider.ts'
-import { isLive, needsPerson, newSaga } from '../../kernel/saga-decider.ts'
+import { newSaga } from '../../kernel/saga-decider.ts'
 import { sagaKind } from '../../platform/runtime/saga-reaction.ts'
-import type { Reservation } from '../../services/inventory/reservation.ts'
 import { reservation } from '../../services/inventory/reservation.ts'
+import { order } from '../../services/orders/order.ts'
 import type { Order } from '../../services/orders/order.ts'
-import { hasEnded, order } from '../../services/orders/order.ts'
-import type { Payment } from '../../services/payments/payment.ts'
+import { OrderPlaced } from '../../services/orders/contract.ts'
 import { payment } from '../../services/payments/payment.ts'
-import { documentsOf, pagesOf } from './documents.ts'
-import type { CheckContext, Finding, Problem } from './problem.ts'
-import { confirmed } from './problem.ts'
+import { shipment } from '../../services/shipping/shipment.ts'
+import type { Verdict } from './confirm.ts'
+import { Suspicions } from './confirm.ts'
+import type { Documents } from './documents.ts'
+import { documentsOf, keysOf, pagesOf, readAtRest } from './documents.ts'
+import type { OrderCase } from './order-rules.ts'
+import { rulesOf } from './order-rules.ts'
+import type { CheckContext, Finding } from './problem.ts'
+import { Findings } from './problem.ts'
+import type { Unread } from './unread.ts'
+import { readUnread } from './unread.ts'
 
-/** Timers are swept in ranges and wait for unread answers; a minute late is not late. */
-const LATE_BY_MS = 60_000
-const CHECKOUT = 'checkout'
+/** The services whose messages move an order. */
+const SERVICES = ['orders', 'inventory', 'payments', 'shipping']
+/** What other services keep under an order's id. */
+const OF_ORDERS = { reservation, payment, shipment } as const
 
-interface Case {
-  readonly order: Order
-  readonly saga: SagaState
-  readonly hold: Reservation
-  readonly payment: Payment
+const kindsOf = (context: CheckContext) => {
+  const saga = context.registry.sagas.find(({ starts }) => starts.type === OrderPlaced.type)
+  if (saga === undefined) throw new Error(`No service declares a saga that starts with ${OrderPlaced.type}.`)
+  return { saga, kinds: { order: order.kind, saga: sagaKind(saga), reservation, payment } }
+}
+
+interface Read {
+  readonly order: Documents<Snapshot<Order>>
+  readonly saga: Documents<SagaState>
+  readonly reservation: Documents<ReturnType<typeof reservation.initial>>
+  readonly payment: Documents<ReturnType<typeof payment.initial>>
 }
 
 export async function checkOrders(context: CheckContext): Promise<Finding> {
-  const suspects = new Map<string, Problem>()
-  let checked = 0
+  const { saga } = kindsOf(context)
+  const findings = new Findings()
+  const rules = rulesOf(saga, context)
+  const suspicions = new Suspicions(
+    (keys) => lookAt(context, rules, keys),
+    (key, { check, message }) => findings.error(check, key, message),
+  )
   for await (const page of pagesOf(context, order.kind)) {
-    const found = await suspiciousOrders(
-      context,
-      page.map(({ key }) => key),
-    )
-    for (const [key, problem] of found) suspects.set(key, problem)
-    checked += page.length
-    context.progress(`${checked} orders`)
+    const keys = page.map(({ key }) => key)
+    const read = {
+      order: new Map(page.map((document) => [document.key, document])),
+      ...(await readOthers(context, keys)),
+    }
+    await suspicions.add(keys.filter((key) => rules(caseOf(read, key)).length > 0))
+    findings.checked += page.length
+    context.progress(`${findings.checked} orders`)
   }
-  return { checked, problems: await confirmed(suspects, (keys) => suspiciousOrders(context, keys)) }
+  await suspicions.settle()
+  for (const kind of Object.values(OF_ORDERS)) await checkOwners(context, findings, kind as StateKind<unknown>)
+  return findings.finding()
 }
 
-async function suspiciousOrders(context: CheckContext, keys: readonly string[]): Promise<Map<string, Problem>> {
-  const saga = context.registry.sagas.find(({ name }) => name === CHECKOUT)
-  if (saga === undefined) throw new Error(`No service declares the saga ${CHECKOUT}.`)
-  const [orders, sagas, holds, payments] = await Promise.all([
-    documentsOf<Snapshot<Order>>(context, order.kind, keys),
-    documentsOf<SagaState>(context, sagaKind(saga), keys),
-    documentsOf<Reservation>(context, reservation, keys),
-    documentsOf<Payment>(context, payment, keys),
+async function readOthers(context: CheckContext, keys: readonly string[]): Promise<Omit<Read, 'order'>> {
+  const { kinds } = kindsOf(context)
+  const [saga, holds, payments] = await Promise.all([
+    documentsOf(context, kinds.saga, keys),
+    documentsOf(context, kinds.reservation, keys),
+    documentsOf(context, kinds.payment, keys),
   ])
-  const suspects = new Map<string, Problem>()
-  for (const key of keys) {
-    const found = wrongWith(
-      {
-        order: (orders.get(key) ?? order.kind.initial()).state,
-        saga: sagas.get(key) ?? newSaga,
-        hold: holds.get(key) ?? reservation.initial(),
-        payment: payments.get(key) ?? payment.initial(),
-      },
-      context.now(),
-    )
-    if (found !== undefined) suspects.set(key, { check: 'orders', key, ...found })
+  return { saga, reservation: holds, payment: payments }
+}
+
+function caseOf(read: Read, key: string): OrderCase {
+  return {
+    key,
+    order: (read.order.get(key)?.state ?? order.kind.initial()).state,
+    saga: read.saga.get(key)?.state ?? newSaga,
+    hold: read.reservation.get(key)?.state ?? reservation.initial(),
+    payment: read.payment.get(key)?.state ?? payment.initial(),
   }
-  return suspects
 }
 
-type Wrong = Pick<Problem, 'message' | 'severity'>
-
-function wrongWith(one: Case, now: number): Wrong | undefined {
-  const message = wrongSaga(one, now) ?? wrongHold(one) ?? wrongMoney(one)
-  if (message !== undefined) return { message, severity: 'error' }
-  if (!needsPerson(one.saga)) return undefined
-  const { flagged, status } = one.saga
-  return { message: `Its saga is ${status} at ${flagged.join(', ')}: a person has to look.`, severity: 'person' }
-}
-
-function wrongSaga({ order: { status }, saga }: Case, now: number): string | undefined {
-  if (status === 'none') return 'It has a document but was never placed.'
-  const ended = hasEnded({ status } as Order)
-  if (!ended && !isLive(saga)) return `It is ${status}, but its saga is ${saga.status}: nothing will end it.`
-  if (status === 'CONFIRMED' && saga.status === 'failed') return 'It is CONFIRMED, but its saga failed.'
-  if (status === 'CANCELLED' && saga.status === 'succeeded') return 'It is CANCELLED, but its saga succeeded.'
-  if (ended && isLive(saga)) return `It is ${status}, but its saga is still ${saga.status}.`
-  const isLate = isLive(saga) && !needsPerson(saga) && saga.due > 0 && saga.due + LATE_BY_MS < now
-  return isLate ? `Its saga should have gone on by ${new Date(saga.due).toISOString()}.` : undefined
-}
-
-function wrongHold({ order: { status }, saga, hold }: Case): string | undefined {
-  if (status === 'CONFIRMED' && hold.status !== 'committed') return `It is CONFIRMED, but its stock is ${hold.status}.`
-  const keeps = hold.status === 'held' || hold.status === 'committed'
-  if (status === 'CANCELLED' && keeps) return `It is CANCELLED, but its stock is still ${hold.status}.`
-  const isPastReserve = saga.status === 'running' && saga.step >= 1
-  return isPastReserve && !keeps ? `Its saga is past its reserve step, but its stock is ${hold.status}.` : undefined
-}
-
-function wrongMoney({ order: one, payment: paid }: Case): string | undefined {
-  if (paid.currency === '') return one.status === 'CONFIRMED' ? 'It is CONFIRMED, but was never paid.' : undefined
-  const net = netOf(paid)
-  const expected = expectedNet(one)
-  if (expected === undefined || expected.includes(net)) return undefined
-  const [should = 0n] = expected
-  const text = (minor: bigint) => `${toAmount(minor, paid.currency)} ${paid.currency}`
-  return `Captures less refunds are ${text(net)}, but it is ${one.status} and should have ${text(should)}.`
-}
-
-/** What is kept of the captures: parts that were captured, less what returns gave back. */
-function netOf({ parts, currency }: Payment): bigint {
-  return sumMinor(
-    parts
-      .filter(({ status }) => status === 'captured' || status === 'refunding')
-      .map(({ amount, returned }) => toMinor(amount, currency) - toMinor(returned, currency)),
+/** While a message about an order is unread, its services may disagree: that is looked at again, not judged. */
+async function lookAt(
+  context: CheckContext,
+  rules: ReturnType<typeof rulesOf>,
+  keys: readonly string[],
+): Promise<ReadonlyMap<string, Verdict>> {
+  const between = (): Promise<Unread> => readUnread(context, SERVICES)
+  const {
+    documents,
+    between: isUnread,
+    isAtRest,
+  } = await readAtRest(context, kindsOf(context).kinds, { keys, between })
+  return new Map(
+    keys.map((key): [string, Verdict] => [
+      key,
+      isAtRest(key) && !isUnread(key) ? rules(caseOf(documents, key)) : 'moving',
+    ]),
   )
 }
 
-/** What an ended order should have; a return under way may be refunded or not yet. Undefined: nothing can be said. */
-function expectedNet({ status, placed, returns }: Order): readonly bigint[] | undefined {
-  if (status === 'CANCELLED') return [0n]
-  if (status !== 'CONFIRMED' || placed === undefined) return undefined
-  const total = toMinor(placed.total, placed.currency)
-  const amounts = (wanted: string) =>
-    Object.values(returns)
-      .filter((one) => one.status === wanted)
-      .map(({ amount }) => toMinor(amount, placed.currency))
-  const left = total - sumMinor(amounts('COMPLETED'))
-  return [left, ...amounts('REQUESTED').map((amount) => left - amount), left - sumMinor(amounts('REQUESTED'))]
+/** What is kept under an order's id came from the order, which was there before it and is never deleted. */
+async function checkOwners(context: CheckContext, findings: Findings, kind: StateKind<unknown>): Promise<void> {
+  for await (const page of pagesOf(context, kind)) {
+    const [first, last] = [page[0], page.at(-1)]
+    if (first === undefined || last === undefined) return
+    const orders = await keysOf(context, order.kind as StateKind<unknown>, [first.key, last.key])
+    for (const { key } of page) {
+      if (!orders.has(key)) findings.error('order-unknown', key, `There is a ${kind.name}, but no such order.`)
+    }
+  }
 }

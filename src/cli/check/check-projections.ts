@@ -1,108 +1,138 @@
 // Projections: each live table is what a replay of the log up to its cursors gives, row by row.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import type { Store, Table } from '../../platform/ports.ts'
-import type { Difference } from '../../platform/rebuild/compare-tables.ts'
+import type { Row, Store, Table } from '../../platform/ports.ts'
+import { Conflict } from '../../platform/ports.ts'
+import type { Difference, Side } from '../../platform/rebuild/compare-tables.ts'
 import { comparePages, differencesOf, loadRows } from '../../platform/rebuild/compare-tables.ts'
 import type { ProjectionGroup } from '../../platform/rebuild/fold-chunk.ts'
 import { asProjectionGroup, foldChunk } from '../../platform/rebuild/fold-chunk.ts'
 import { readBuild } from '../../platform/rebuild/live-tables.ts'
-import type { Place } from '../../platform/rebuild/log-reader.ts'
+import type { Bounds, Place } from '../../platform/rebuild/log-reader.ts'
 import { LogReader, placesOf } from '../../platform/rebuild/log-reader.ts'
+import { readSettledRows } from '../../platform/rebuild/settled-rows.ts'
 import { boundsOf, readPlaces } from '../../platform/rebuild/stored-places.ts'
-import { openSqlite } from '../../platform/store/sqlite.ts'
 import { projectionTable } from '../../platform/store/tables.ts'
-import type { CheckContext, Finding, Problem } from './problem.ts'
-import { LOOKS } from './problem.ts'
+import type { CheckContext, Finding } from './problem.ts'
+import { Findings } from './problem.ts'
 
 const RECORDS_A_CHUNK = 20_000
-const KEYS_A_MESSAGE = 3
-
-/** A replay beside the live table, in a database of its own: nothing is written to the checked one. */
-interface Replay {
-  readonly group: ProjectionGroup
-  readonly live: { readonly store: Store; readonly table: Table }
-  readonly scratch: { readonly store: Store; readonly table: Table }
-  readonly reader: LogReader
-  places: readonly Place[]
-}
+/** Keys that are confirmed together: few, so that the live table does not move while they are read. */
+const CONFIRMED_TOGETHER = 100
+/** A rebuild may swap the live table while it is compared; more than this in a row is no coincidence. */
+const MAX_SWAPS = 3
 
 export async function checkProjections(context: CheckContext): Promise<Finding> {
-  const folder = mkdtempSync(join(tmpdir(), 'lonja-check-'))
-  const scratch = openSqlite({ path: join(folder, 'replay.sqlite') })
-  try {
-    const problems: Problem[] = []
-    let checked = 0
-    for (const group of context.registry.groups.map(asProjectionGroup)) {
-      if (group === undefined) continue
-      const found = await checkProjection(context, group, scratch)
-      checked += found.checked
-      problems.push(...found.problems)
+  const findings = new Findings()
+  for (const group of context.registry.groups.map(asProjectionGroup)) {
+    if (group === undefined) continue
+    const replay = await Replay.of(context, group)
+    findings.checked += await checkOne(replay, findings)
+  }
+  return findings.finding()
+}
+
+/** @returns how many rows were compared. */
+async function checkOne(replay: Replay, findings: Findings): Promise<number> {
+  for (let swaps = 0; ; swaps += 1) {
+    const live = await replay.liveTable()
+    const found: Difference[] = []
+    try {
+      const rows = await replay.compare(live, (difference) => found.push(difference))
+      for (const { key, columns } of found) {
+        const message = `Its ${columns.join(', ')} are not what the log says. Rebuild it: lonja rebuild ${replay.name}.`
+        findings.error('projection', `${replay.name} ${key.join(' ')}`, message)
+      }
+      return rows
+    } catch (error) {
+      // The table of before a swap is dropped a minute later.
+      const isSwapped = (await replay.liveTable()).name !== live.name
+      if (!isSwapped || swaps >= MAX_SWAPS) throw error
     }
-    return { checked, problems }
-  } finally {
-    await scratch.close()
-    rmSync(folder, { recursive: true, force: true })
   }
 }
 
-async function checkProjection(context: CheckContext, group: ProjectionGroup, scratch: Store): Promise<Finding> {
-  const { registry, storeOf } = context
-  const { service, projection } = group
-  const store = storeOf(service)
-  const { live } = await readBuild(store, service, projection.name)
-  const table = projectionTable(service, projection, 1)
-  await scratch.migrate([{ schema: service, version: 1, tables: [table], topics: [] }])
-  const replay: Replay = {
-    group,
-    live: { store, table: projectionTable(service, projection, live) },
-    scratch: { store: scratch, table },
-    reader: new LogReader({ storeOf, wants: (type) => group.folds.has(type), recordsAChunk: RECORDS_A_CHUNK }),
-    places: placesOf(registry, group),
-  }
-  await catchUp(replay, context)
-  let rows = 0
-  let differences: Difference[] = []
-  for await (const page of comparePages(replay.live, replay.scratch)) {
-    rows = page.rows
-    differences.push(...page.differences)
-  }
-  for (let look = 1; look < LOOKS && differences.length > 0; look += 1) {
-    await catchUp(replay, context)
-    differences = await lasting(replay, differences)
-  }
-  return { checked: rows, problems: problemsOf(group, differences) }
-}
+/** A replay beside the live table, in the check's own database. */
+class Replay {
+  readonly name: string
+  readonly #context: CheckContext
+  readonly #group: ProjectionGroup
+  readonly #store: Store
+  readonly #table: Table
+  readonly #reader: LogReader
+  #places: readonly Place[]
+  #folded = 0
 
-/** Folds on to where the live table is now. */
-async function catchUp(replay: Replay, { progress }: CheckContext): Promise<void> {
-  const { group, live, scratch, reader } = replay
-  const bounds = boundsOf(await readPlaces(live.store, group.service, group.name))
-  let folded = 0
-  for (;;) {
-    const chunk = await reader.read(replay.places, bounds)
-    if (chunk.passed === 0) return
-    const transaction = await scratch.store.begin()
-    const writes = await foldChunk(transaction, { group, table: scratch.table }, chunk.records)
-    await transaction.commit({ writes, appends: [], appendedAt: 0, transaction: 0 })
-    replay.places = chunk.places
-    folded += chunk.passed
-    progress(`${group.name}: ${folded} records replayed`)
+  private constructor(context: CheckContext, group: ProjectionGroup) {
+    const { registry, storeOf } = context
+    this.#context = context
+    this.#group = group
+    this.name = group.name
+    this.#store = storeOf(group.service)
+    this.#table = { ...projectionTable(group.service, group.projection, 1), indexes: [] }
+    this.#reader = new LogReader({ storeOf, wants: (type) => group.folds.has(type), recordsAChunk: RECORDS_A_CHUNK })
+    this.#places = placesOf(registry, group)
   }
-}
 
-async function lasting({ live, scratch }: Replay, differences: readonly Difference[]): Promise<Difference[]> {
-  const keys = differences.map(({ key }) => key)
-  return differencesOf(live.table, await loadRows(live, keys), await loadRows(scratch, keys))
-}
+  static async of(context: CheckContext, group: ProjectionGroup): Promise<Replay> {
+    const replay = new Replay(context, group)
+    const { scratch } = context
+    await scratch.migrate([{ schema: group.service, version: 1, tables: [replay.#table], topics: [] }])
+    await replay.#foldTo(boundsOf(await readPlaces(replay.#store, group.service, group.name)))
+    return replay
+  }
 
-function problemsOf({ name }: ProjectionGroup, differences: readonly Difference[]): Problem[] {
-  if (differences.length === 0) return []
-  const some = differences
-    .slice(0, KEYS_A_MESSAGE)
-    .map(({ key, columns }) => `${key.join(' ')} (${columns.join(', ')})`)
-    .join('; ')
-  const message = `${differences.length} rows are not what the log says, such as ${some}. Rebuild it: lonja rebuild.`
-  return [{ check: 'projections', key: name, message, severity: 'error' }]
+  async liveTable(): Promise<Table> {
+    const { service, projection } = this.#group
+    const { live } = await readBuild(this.#store, service, projection.name)
+    return projectionTable(service, projection, live)
+  }
+
+  /** Rows that differ are looked at again with both tables at exactly the same place: only then it is a difference. */
+  async compare(table: Table, found: (difference: Difference) => void): Promise<number> {
+    const live = { store: this.#store, table }
+    const replayed = { store: this.#context.scratch, table: this.#table }
+    let compared = 0
+    for await (const { differences, rows } of comparePages(live, replayed)) {
+      compared = rows
+      this.#context.progress(`${this.name}: ${rows} rows compared`)
+      for (let from = 0; from < differences.length; from += CONFIRMED_TOGETHER) {
+        const keys = differences.slice(from, from + CONFIRMED_TOGETHER).map(({ key }) => key)
+        for (const difference of await this.#lasting({ live, replayed }, keys)) found(difference)
+      }
+    }
+    return compared
+  }
+
+  async #lasting(
+    { live, replayed }: { readonly live: Side; readonly replayed: Side },
+    keys: readonly Row[],
+  ): Promise<readonly Difference[]> {
+    const { service, name } = this.#group
+    try {
+      const { rows, places } = await readSettledRows({ store: this.#store, service, group: name }, live, keys)
+      await this.#foldTo(boundsOf(places))
+      return differencesOf(live.table, rows, await loadRows(replayed, keys))
+    } catch (error) {
+      if (!(error instanceof Conflict) || keys.length === 1) throw error
+      // A busy table rests for a few rows where it does not for many.
+      const half = Math.ceil(keys.length / 2)
+      const parts = [keys.slice(0, half), keys.slice(half)]
+      const found: Difference[] = []
+      for (const part of parts) found.push(...(await this.#lasting({ live, replayed }, part)))
+      return found
+    }
+  }
+
+  async #foldTo(bounds: Bounds): Promise<void> {
+    const { scratch, progress } = this.#context
+    for (;;) {
+      const chunk = await this.#reader.read(this.#places, bounds)
+      if (chunk.passed === 0) return
+      const transaction = await scratch.begin()
+      const writes = await foldChunk(transaction, { group: this.#group, table: this.#table }, chunk.records)
+      await transaction.commit({ writes, appends: [], appendedAt: 0, transaction: 0 })
+      this.#places = chunk.places
+      this.#folded += chunk.passed
+      progress(`${this.name}: ${this.#folded} records replayed`)
+    }
+  }
 }

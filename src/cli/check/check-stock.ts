@@ -1,62 +1,82 @@
-// Stock: each SKU's ledger adds up, nothing is oversold, and what is held is what reservations hold.
+// Stock: each SKU's ledger adds up, nothing is oversold, and what is held and was taken is what reservations say.
+import { stock } from '../../services/inventory/stock.ts'
 import type { Stock } from '../../services/inventory/stock.ts'
-import { heldOf, onHandOf, stock } from '../../services/inventory/stock.ts'
-import { reservation } from '../../services/inventory/reservation.ts'
-import { pagesOf } from './documents.ts'
-import type { CheckContext, Finding, Problem } from './problem.ts'
-import { confirmed } from './problem.ts'
+import { heldOf, onHandOf } from '../../services/inventory/stock.ts'
+import type { Verdict, Wrong } from './confirm.ts'
+import { Suspicions } from './confirm.ts'
+import { pagesOf, readAtRest } from './documents.ts'
+import type { CheckContext, Finding } from './problem.ts'
+import { Findings } from './problem.ts'
+import type { Pieces } from './stock-sums.ts'
+import { StockSums } from './stock-sums.ts'
+
+/** SKUs that are confirmed together: few, so that they rest meanwhile. */
+const CONFIRMED_TOGETHER = 20
+const NO_PIECES: Pieces = { held: 0, committed: 0 }
 
 export async function checkStock(context: CheckContext): Promise<Finding> {
-  let checked = 0
-  const suspects = await suspiciousStock(context, (count) => {
-    checked = count
-  })
-  // What all reservations hold is read over some time, so only a difference that stays the same is one.
-  const problems = await confirmed(suspects, () => suspiciousStock(context, () => undefined))
-  return { checked, problems }
+  const findings = new Findings()
+  const sums = await StockSums.of(context)
+  const suspicions = new Suspicions(
+    (skus) => lookAt(context, sums, skus),
+    (sku, { check, message }) => findings.error(check, sku, message),
+  )
+  let after = ''
+  for await (const page of pagesOf(context, stock)) {
+    const to = page.at(-1)?.key ?? after
+    const pieces = await sums.between(after, to)
+    const known = new Set(page.map(({ key }) => key))
+    const wrong = page.filter(({ key, state }) => wrongWith(state, pieces.get(key)).length > 0)
+    await suspicions.add(wrong.map(({ key }) => key))
+    await suspicions.add([...pieces.keys()].filter((sku) => !known.has(sku)))
+    findings.checked += page.length
+    context.progress(`${findings.checked} SKUs`)
+    after = to
+  }
+  await suspicions.add((await sums.between(after, undefined)).keys())
+  await suspicions.settle()
+  return findings.finding()
 }
 
-async function suspiciousStock(context: CheckContext, counted: (skus: number) => void): Promise<Map<string, Problem>> {
-  const held = await heldByReservations(context)
-  const suspects = new Map<string, Problem>()
-  let count = 0
-  for await (const page of pagesOf(context, stock)) {
-    count += page.length
-    for (const { key, state } of page) {
-      const message = wrongWith(state) ?? wrongHold(state, held.get(key) ?? 0)
-      if (message !== undefined) suspects.set(key, { check: 'stock', key, message, severity: 'error' })
+/** A hold changes with its stock in one transaction, so sums that were read while the stock stood still are its own. */
+async function lookAt(
+  context: CheckContext,
+  sums: StockSums,
+  skus: readonly string[],
+): Promise<ReadonlyMap<string, Verdict>> {
+  const verdicts = new Map<string, Verdict>()
+  for (let from = 0; from < skus.length; from += CONFIRMED_TOGETHER) {
+    const keys = skus.slice(from, from + CONFIRMED_TOGETHER)
+    const { documents, isAtRest } = await readAtRest(context, { stock }, { keys, between: () => sums.catchUp() })
+    for (const sku of keys) {
+      const state = documents.stock.get(sku)?.state ?? stock.initial()
+      verdicts.set(sku, isAtRest(sku) ? wrongWith(state, await sums.of(sku)) : 'moving')
     }
   }
-  counted(count)
-  return suspects
+  return verdicts
 }
 
-function wrongWith(state: Stock): string | undefined {
-  const { opening, adjusted, restocked, committed } = state
+function wrongWith(state: Stock, pieces: Pieces = NO_PIECES): readonly Wrong[] {
+  const { opening, adjusted, restocked, committed, locations } = state
+  const wrongs: Wrong[] = []
   const ledger = opening + adjusted + restocked - committed
   const onHand = onHandOf(state)
   if (onHand !== ledger) {
     const sum = `opening ${opening} + adjusted ${adjusted} + restocked ${restocked} - committed ${committed}`
-    return `${onHand} are on hand, but ${sum} are ${ledger}.`
+    wrongs.push({ check: 'stock-ledger', message: `${onHand} are on hand, but ${sum} are ${ledger}.` })
   }
-  const oversold = state.locations.find((location) => location.held < 0 || location.held > location.onHand)
-  return oversold === undefined
-    ? undefined
-    : `${oversold.held} of ${oversold.onHand} on hand are held at ${oversold.name}: it is oversold.`
-}
-
-function wrongHold(state: Stock, byReservations: number): string | undefined {
+  const oversold = locations.find((location) => location.held < 0 || location.held > location.onHand)
+  if (oversold !== undefined) {
+    const { held, name } = oversold
+    wrongs.push({ check: 'stock-oversold', message: `${held} of ${oversold.onHand} on hand are held at ${name}.` })
+  }
   const held = heldOf(state)
-  return held === byReservations ? undefined : `${held} are held, but the reservations hold ${byReservations}.`
-}
-
-async function heldByReservations(context: CheckContext): Promise<ReadonlyMap<string, number>> {
-  const held = new Map<string, number>()
-  for await (const page of pagesOf(context, reservation)) {
-    for (const { state } of page) {
-      if (state.status !== 'held') continue
-      for (const { sku, quantity } of state.allocations) held.set(sku, (held.get(sku) ?? 0) + quantity)
-    }
+  if (held !== pieces.held) {
+    wrongs.push({ check: 'stock-held', message: `${held} are held, but the reservations hold ${pieces.held}.` })
   }
-  return held
+  if (committed !== pieces.committed) {
+    const message = `${committed} were taken, but the reservations took ${pieces.committed}.`
+    wrongs.push({ check: 'stock-committed', message })
+  }
+  return wrongs
 }

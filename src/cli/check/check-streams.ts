@@ -10,7 +10,8 @@ import { keysOf, pagesOf, readAtRest } from './documents.ts'
 import type { CheckContext, Finding } from './problem.ts'
 import { Findings } from './problem.ts'
 
-const PAGE_EVENTS = 5000
+const STREAMS_A_READ = 250
+const PAGE_KEYS = 5000
 
 interface StoredEvent {
   readonly key: string
@@ -75,28 +76,23 @@ async function lookAt(checked: Checked, keys: readonly string[]): Promise<Readon
   )
 }
 
-/** Keys of a page lie close together, so a range finds little else. */
 async function readStreams({ context, service, aggregate }: Checked, keys: readonly string[]): Promise<Streams> {
   const store = context.storeOf(service)
-  const wanted = new Set(keys)
   const streams = new Map<string, StoredEvent[]>()
-  let [key, event] = [keys.toSorted()[0] ?? '', 0]
-  const to = keys.toSorted().at(-1) ?? ''
-  for (;;) {
+  for (let from = 0; from < keys.length; from += STREAMS_A_READ) {
+    const some = keys.slice(from, from + STREAMS_A_READ)
     const events = await store.query<StoredEvent>(
       `SELECT key, event, type, data FROM ${store.tableName(service, 'streams')}
-       WHERE kind = ? AND (key, event) > (?, ?) AND key <= ? ORDER BY key, event LIMIT ${PAGE_EVENTS}`,
-      [aggregate.name, key, event, to],
+       WHERE kind = ? AND key IN (${some.map(() => '?').join(', ')}) ORDER BY key, event`,
+      [aggregate.name, ...some],
     )
     for (const one of events) {
       const stream = streams.get(one.key)
-      if (stream !== undefined) stream.push(one)
-      else if (wanted.has(one.key)) streams.set(one.key, [one])
+      if (stream === undefined) streams.set(one.key, [one])
+      else stream.push(one)
     }
-    const last = events.at(-1)
-    if (last === undefined || events.length < PAGE_EVENTS) return streams
-    ;[key, event] = [last.key, last.event]
   }
+  return streams
 }
 
 function wrongWith(
@@ -124,7 +120,7 @@ function wrongWith(
 async function checkOrphans({ context, service, aggregate }: Checked, findings: Findings): Promise<void> {
   const store = context.storeOf(service)
   const sql = `SELECT DISTINCT key FROM ${store.tableName(service, 'streams')}
-    WHERE kind = ? AND key > ? ORDER BY key LIMIT ${PAGE_EVENTS}`
+    WHERE kind = ? AND key > ? ORDER BY key LIMIT ${PAGE_KEYS}`
   let after = ''
   for (;;) {
     const rows = await store.query<Pick<StoredEvent, 'key'>>(sql, [aggregate.name, after])

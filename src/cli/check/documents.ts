@@ -27,7 +27,6 @@ export async function* pagesOf<State>(
   const store = storeOf(schema)
   const from = store.tableName(schema, name)
   const sql = `SELECT key, state FROM ${from} WHERE key > ? ORDER BY key LIMIT ${PAGE_DOCUMENTS}`
-    WHERE key > ? ORDER BY key LIMIT ${PAGE_DOCUMENTS}`
   let after = ''
   for (;;) {
     const rows = await store.query<StoredDocument>(sql, [after])

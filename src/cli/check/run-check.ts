@@ -1,11 +1,17 @@
-// Reconciles a whole database beside the running server: reads in chunks below fixed bounds, writes nothing.
+// Reconciles a whole database beside the running server: it reads in chunks below fixed bounds and writes nothing to it.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Lonja } from '../../platform/runtime/lonja.ts'
+import { openSqlite } from '../../platform/store/sqlite.ts'
 import { checkCursors, checkLogs } from './check-logs.ts'
 import { checkOrders } from './check-orders.ts'
 import { checkProjections } from './check-projections.ts'
+import { checkAnswers, checkEffects } from './check-rows.ts'
+import { checkSagas } from './check-sagas.ts'
 import { checkStock } from './check-stock.ts'
 import { checkStreams } from './check-streams.ts'
-import type { CheckContext, CheckReport, Finding, Problem } from './problem.ts'
+import type { CheckContext, CheckOptions, CheckReport, Finding, Problem } from './problem.ts'
 import { contextOf } from './problem.ts'
 
 interface Check {
@@ -17,27 +23,37 @@ interface Check {
 
 const checks: readonly Check[] = [
   { name: 'cursors', run: checkCursors },
-  { name: 'stock', run: checkStock },
+  { name: 'SKUs', run: checkStock },
   { name: 'orders', run: checkOrders },
+  { name: 'sagas', run: checkSagas },
   { name: 'streams', run: checkStreams },
+  { name: 'kept answers', run: checkAnswers },
+  { name: 'open requests', run: checkEffects },
   { name: 'records', run: checkLogs },
-  { name: 'projections', run: checkProjections, slow: true },
+  { name: 'rows of projections', run: checkProjections, slow: true },
 ]
 
-/** What each check found, over all databases of the application; nothing of it is running. */
-export async function runCheck(
-  lonja: Lonja,
-  { quick, progress = () => undefined }: { readonly quick: boolean; readonly progress?: (line: string) => void },
-): Promise<CheckReport> {
-  const problems: Problem[] = []
-  const checked: Record<string, number> = {}
-  for (const { name, run, slow } of checks) {
-    if (quick && slow === true) continue
-    const say = (line: string): void => progress(`check ${name}: ${line}`)
-    const finding = await run(contextOf(lonja, { quick, progress: say }))
-    checked[name] = finding.checked
-    problems.push(...finding.problems)
+/**
+ * Checks all databases of an application, which may be running, here or in other processes.
+ *
+ * @throws what a store throws; a database that is not sound enough to be read at all is no finding.
+ */
+export async function runCheck(lonja: Lonja, options: CheckOptions): Promise<CheckReport> {
+  const folder = mkdtempSync(join(tmpdir(), 'lonja-check-'))
+  const scratch = openSqlite({ path: join(folder, 'check.sqlite') })
+  try {
+    const problems: Problem[] = []
+    const checked: Record<string, number> = {}
+    for (const { name, run, slow } of checks) {
+      if (options.quick && slow === true) continue
+      const finding = await run(contextOf(lonja, scratch, options))
+      checked[name] = finding.checked
+      problems.push(...finding.problems)
+    }
+    // A flagged saga waits for a person; the data around it is sound.
+    return { ok: problems.every(({ severity }) => severity === 'person'), problems, checked }
+  } finally {
+    await scratch.close()
+    rmSync(folder, { recursive: true, force: true })
   }
-  // A flagged saga waits for a person; the data around it is sound.
-  return { ok: problems.every(({ severity }) => severity === 'person'), problems, checked }
 }

@@ -8,7 +8,7 @@ import { OldTables } from './old-tables.ts'
 import { Rebuild } from './rebuild.ts'
 import type { RebuildStatus } from './rebuild.ts'
 
-/** A process that missed a swap's announcement reads the pointers again after this long, within the old table's life. */
+/** Who missed a swap's announcement reads the pointers again after this long, within the old table's life. */
 const REFRESH_MS = 10_000
 
 /** A database whose services' projections may be rebuilt. */

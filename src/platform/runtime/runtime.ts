@@ -11,8 +11,7 @@ import { Channels, readCursors } from './channels.ts'
 import type { CommandInput, Input } from './inputs.ts'
 import type { Round } from './round.ts'
 import type { Delivery, FailedTimer, Fault } from './round-context.ts'
-import type { Batch, PartFailure } from './batch-runner.ts'
-import { BatchRunner } from './batch-runner.ts'
+import { type Batch, BatchRunner, type PartFailure } from './batch-runner.ts'
 import { readBacklog } from './backlog.ts'
 import { HeadWatch } from './head-watch.ts'
 import { DocumentCache } from './document-cache.ts'
@@ -36,7 +35,7 @@ const STORE_RETRY_MS = 250
 const JOIN_PATIENCE_MS = 1000
 /** A command whose refusal may come from a lagging copy is tried again for this long. */
 const PATIENCE_MS = 2000
-/** A command whose commit is in doubt is run again for this long before its caller is told. */
+/** A command whose commit is in doubt is run again for this long. */
 const DOUBT_MS = 10_000
 
 export class Runtime {
@@ -97,14 +96,14 @@ export class Runtime {
   async start(): Promise<void> {
     const { hosted, store, membership } = this.options
     for (const service of hosted) this.#logIds.set(service, (await store.identity(service)).logId)
-    membership.onChange(() => this.#forget())
+    membership.onChange(this.#forget)
     membership.onAnnounced((sources) => this.#lookAgain(sources))
     await this.#join()
     await this.#recall()
     this.#wake()
   }
 
-  /** After a kill -9 the dead process's lease may last some seconds: commands and reads need not wait for it. */
+  /** After a kill -9 the dead process's lease may last some seconds: commands and reads need not wait. */
   #join(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const cancel = this.options.clock.after(JOIN_PATIENCE_MS, resolve)
@@ -352,7 +351,7 @@ export class Runtime {
     this.#wake()
   }
 
-  #forget(): void {
+  #forget = (): void => {
     this.#staleMemory = true
     this.#wake()
   }
