@@ -14,11 +14,10 @@ import type { Verdict } from './confirm.ts'
 import { Suspicions } from './confirm.ts'
 import type { Documents } from './documents.ts'
 import { documentsOf, keysOf, pagesOf, readAtRest } from './documents.ts'
-import type { OrderCase } from './order-rules.ts'
-import { rulesOf } from './order-rules.ts'
+import type { OrderCase, OrderRules } from './order-rules.ts'
+import { providerOf, rulesOf } from './order-rules.ts'
 import type { CheckContext, Finding } from './problem.ts'
 import { Findings } from './problem.ts'
-import type { Unread } from './unread.ts'
 import { readUnread } from './unread.ts'
 
 /** The services whose messages move an order. */
@@ -43,22 +42,20 @@ export async function checkOrders(context: CheckContext): Promise<Finding> {
   const { saga } = kindsOf(context)
   const findings = new Findings()
   const rules = rulesOf(saga, context)
-  const suspicions = new Suspicions(
-    (keys) => lookAt(context, rules, keys),
-    (key, { check, message }) => findings.error(check, key, message),
-  )
+  const suspicions = new Suspicions((keys) => lookAt(context, rules, keys), findings)
   for await (const page of pagesOf(context, order.kind)) {
     const keys = page.map(({ key }) => key)
     const read = {
       order: new Map(page.map((document) => [document.key, document])),
       ...(await readOthers(context, keys)),
     }
-    await suspicions.add(keys.filter((key) => rules(caseOf(read, key)).length > 0))
+    const provider = providerOf(context)
+    await suspicions.add(keys.filter((key) => rules(caseOf(read, key), provider).length > 0))
     findings.checked += page.length
     context.progress(`${findings.checked} orders`)
   }
   await suspicions.settle()
-  for (const kind of Object.values(OF_ORDERS)) await checkOwners(context, findings, kind as StateKind<unknown>)
+  for (const kind of Object.values(OF_ORDERS)) await checkOwners(context, findings, kind)
   return findings.finding()
 }
 
@@ -85,20 +82,18 @@ function caseOf(read: Read, key: string): OrderCase {
 /** While a message about an order is unread, its services may disagree: that is looked at again, not judged. */
 async function lookAt(
   context: CheckContext,
-  rules: ReturnType<typeof rulesOf>,
+  rules: OrderRules,
   keys: readonly string[],
 ): Promise<ReadonlyMap<string, Verdict>> {
-  const between = (): Promise<Unread> => readUnread(context, SERVICES)
-  const {
-    documents,
-    between: isUnread,
-    isAtRest,
-  } = await readAtRest(context, kindsOf(context).kinds, { keys, between })
+  const { kinds } = kindsOf(context)
+  const between = async () => ({ isUnread: await readUnread(context, SERVICES), provider: providerOf(context) })
+  const read = await readAtRest(context, kinds, { keys, between })
+  const { isUnread, provider } = read.between
   return new Map(
-    keys.map((key): [string, Verdict] => [
-      key,
-      isAtRest(key) && !isUnread(key) ? rules(caseOf(documents, key)) : 'moving',
-    ]),
+    keys.map((key): [string, Verdict] => {
+      const isJudged = read.isAtRest(key) && !isUnread(key)
+      return [key, isJudged ? rules(caseOf(read.documents, key), provider) : 'moving']
+    }),
   )
 }
 
@@ -107,7 +102,7 @@ async function checkOwners(context: CheckContext, findings: Findings, kind: Stat
   for await (const page of pagesOf(context, kind)) {
     const [first, last] = [page[0], page.at(-1)]
     if (first === undefined || last === undefined) return
-    const orders = await keysOf(context, order.kind as StateKind<unknown>, [first.key, last.key])
+    const orders = await keysOf(context, order.kind, [first.key, last.key])
     for (const { key } of page) {
       if (!orders.has(key)) findings.error('order-unknown', key, `There is a ${kind.name}, but no such order.`)
     }

@@ -24,15 +24,21 @@ export async function checkAnswers(context: CheckContext): Promise<Finding> {
   for (const { name } of context.registry.services) {
     const store = context.storeOf(name)
     for await (const page of answerPages(store, name)) {
-      for (const answer of page) {
-        const message = wrongAnswer(answer, context.now())
-        if (message !== undefined) findings.error('idempotency', `${name} ${answer.scope}`, message)
-      }
+      for (const answer of page) checkAnswer(context, findings, { service: name, answer })
       findings.checked += page.length
       context.progress(`${findings.checked} kept answers`)
     }
   }
   return findings.finding()
+}
+
+function checkAnswer(
+  { now }: CheckContext,
+  findings: Findings,
+  { service, answer }: { readonly service: string; readonly answer: StoredAnswer },
+): void {
+  const message = wrongAnswer(answer, now())
+  if (message !== undefined) findings.error('idempotency', `${service} ${answer.scope}`, message)
 }
 
 async function* answerPages(store: Store, service: string): AsyncGenerator<readonly StoredAnswer[]> {

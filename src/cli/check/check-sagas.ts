@@ -24,9 +24,7 @@ async function checkSaga(context: CheckContext, findings: Findings, saga: Saga):
     const documents = await documentsOf(context, kind, keys)
     return new Map([...documents].map(([key, { state }]): [string, Verdict] => [key, wrongWith(state, context.now())]))
   }
-  const suspicions = new Suspicions(look, (key, { check, message, severity = 'error' }) => {
-    findings.add({ check, key: `${saga.name} ${key}`, message, severity })
-  })
+  const suspicions = new Suspicions(look, findings, (key) => `${saga.name} ${key}`)
   for await (const page of pagesOf(context, kind)) {
     await suspicions.add(page.filter(({ state }) => wrongWith(state, context.now()).length > 0).map(({ key }) => key))
     findings.checked += page.length

@@ -17,10 +17,7 @@ const NO_PIECES: Pieces = { held: 0, committed: 0 }
 export async function checkStock(context: CheckContext): Promise<Finding> {
   const findings = new Findings()
   const sums = await StockSums.of(context)
-  const suspicions = new Suspicions(
-    (skus) => lookAt(context, sums, skus),
-    (sku, { check, message }) => findings.error(check, sku, message),
-  )
+  const suspicions = new Suspicions((skus) => lookAt(context, sums, skus), findings)
   let after = ''
   for await (const page of pagesOf(context, stock)) {
     const to = page.at(-1)?.key ?? after

@@ -1,7 +1,6 @@
 // Streams: the document of each aggregate is the fold of its events, number for number.
 import { isDeepStrictEqual } from 'node:util'
 import type { AnyAggregate, Snapshot } from '../../kernel/aggregate.ts'
-import type { StateKind } from '../../kernel/handler.ts'
 import type { Message } from '../../kernel/message.ts'
 import type { Verdict, Wrong } from './confirm.ts'
 import { Suspicions } from './confirm.ts'
@@ -42,10 +41,8 @@ export async function checkStreams(context: CheckContext): Promise<Finding> {
 
 async function checkDocuments(checked: Checked, findings: Findings): Promise<void> {
   const { context, aggregate } = checked
-  const suspicions = new Suspicions(
-    (keys) => lookAt(checked, keys),
-    (key, { check, message }) => findings.error(check, `${aggregate.name} ${key}`, message),
-  )
+  const look = (keys: readonly string[]) => lookAt(checked, keys)
+  const suspicions = new Suspicions(look, findings, (key) => `${aggregate.name} ${key}`)
   for await (const page of pagesOf(context, aggregate.kind)) {
     const streams = await readStreams(
       checked,
@@ -63,7 +60,7 @@ async function lookAt(checked: Checked, keys: readonly string[]): Promise<Readon
   const { context, aggregate } = checked
   const { documents, between, isAtRest } = await readAtRest(
     context,
-    { own: aggregate.kind as StateKind<Snapshot<unknown>> },
+    { own: aggregate.kind },
     { keys, between: () => readStreams(checked, keys) },
   )
   return new Map(

@@ -1,6 +1,6 @@
 // The command `lonja check`: reconciles the database beside the running server and says what is off.
 import type { Call } from '../command.ts'
-import { EXIT } from '../command.ts'
+import { EXIT, isSet, noWords } from '../command.ts'
 import { readDatabase } from '../read-database.ts'
 import type { CheckReport } from './problem.ts'
 import { runCheck } from './run-check.ts'
@@ -9,9 +9,13 @@ import { runCheck } from './run-check.ts'
 const MAX_LINES = 50
 
 /** @returns 1 when anything is off. */
-export async function check({ settings, flags, terminal }: Call): Promise<number> {
-  const report = await readDatabase(settings, (lonja) => runCheck(lonja, { quick: flags['quick'] === true }))
-  if (flags['json'] === true) terminal.line(JSON.stringify(report))
+export async function check(call: Call): Promise<number> {
+  const { settings, terminal } = call
+  noWords(call)
+  const progress = (line: string): void => terminal.progress(line)
+  const report = await readDatabase(settings, (lonja) => runCheck(lonja, { quick: isSet(call, 'quick'), progress }))
+  terminal.endProgress()
+  if (isSet(call, 'json')) terminal.json(report)
   else for (const line of linesOf(report)) terminal.line(line)
   return report.ok ? EXIT.ok : EXIT.failed
 }

@@ -1,4 +1,5 @@
 // A suspicion counts only when it stands while nothing moves: traffic goes on while a check reads.
+import type { Findings } from './problem.ts'
 
 /** How often a thing that moves is looked at again; a busy one rests between two of its messages. */
 const LOOKS = 12
@@ -22,14 +23,15 @@ export type Look = (keys: readonly string[]) => Promise<ReadonlyMap<string, Verd
 /** Gathers keys that look wrong, and has them looked at again together. */
 export class Suspicions {
   readonly #look: Look
-  readonly #found: (key: string, wrong: Wrong) => void
+  readonly #findings: Findings
+  readonly #nameOf: (key: string) => string
   #keys = new Set<string>()
-  /** Things that moved each time they were looked at. */
-  unsettled = 0
 
-  constructor(look: Look, found: (key: string, wrong: Wrong) => void) {
+  /** @param nameOf what the thing with this key is called in a finding */
+  constructor(look: Look, findings: Findings, nameOf: (key: string) => string = (key) => key) {
     this.#look = look
-    this.#found = found
+    this.#findings = findings
+    this.#nameOf = nameOf
   }
 
   async add(keys: Iterable<string>): Promise<void> {
@@ -39,19 +41,29 @@ export class Suspicions {
 
   /** Looks at what was gathered until each is cleared, found wrong, or has moved all the time. */
   async settle(): Promise<void> {
-    let keys = [...this.#keys]
+    let keys: readonly string[] = [...this.#keys]
     this.#keys = new Set()
     for (let look = 1; look <= LOOKS && keys.length > 0; look += 1) {
-      const verdicts = await this.#look(keys)
-      const moving: string[] = []
-      for (const [key, verdict] of verdicts) {
-        if (verdict === 'moving') moving.push(key)
-        else for (const wrong of verdict) this.#found(key, wrong)
-      }
-      keys = moving
-      if (keys.length > 0) await pause(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** look))
+      if (look > 1) await pause(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** look))
+      keys = this.#moving(await this.#look(keys))
     }
-    this.unsettled += keys.length
+    this.#findings.unsettled += keys.length
+  }
+
+  /** Notes what is wrong. @returns the keys of which nothing can be said yet. */
+  #moving(verdicts: ReadonlyMap<string, Verdict>): string[] {
+    const moving: string[] = []
+    for (const [key, verdict] of verdicts) {
+      if (verdict === 'moving') moving.push(key)
+      else this.#note(key, verdict)
+    }
+    return moving
+  }
+
+  #note(key: string, wrongs: readonly Wrong[]): void {
+    for (const { check, message, severity = 'error' } of wrongs) {
+      this.#findings.add({ check, key: this.#nameOf(key), message, severity })
+    }
   }
 }
 

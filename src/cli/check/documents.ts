@@ -26,7 +26,7 @@ export async function* pagesOf<State>(
   const { schema, name } = registry.tableOf(kind)
   const store = storeOf(schema)
   const from = store.tableName(schema, name)
-  const sql = `SELECT key, state FROM ${from} WHERE key > ? ORDER BY key LIMIT ${PAGE_DOCUMENTS}`
+  const sql = `SELECT key, version, state FROM ${from} WHERE key > ? ORDER BY key LIMIT ${PAGE_DOCUMENTS}`
   let after = ''
   for (;;) {
     const rows = await store.query<StoredDocument>(sql, [after])
@@ -78,7 +78,7 @@ export async function keysOf(
  * Documents of several kinds, and whatever else `between` reads, as of one moment: a key at which no document changed
  * from before to after is at rest. No lock is taken and no snapshot held, so it works across databases.
  */
-export async function readAtRest<Kinds extends Readonly<Record<string, StateKind<never>>>, Between>(
+export async function readAtRest<Kinds extends Readonly<Record<string, StateKind<unknown>>>, Between>(
   context: CheckContext,
   kinds: Kinds,
   { keys, between }: { readonly keys: readonly string[]; readonly between: () => Promise<Between> },
@@ -87,10 +87,10 @@ export async function readAtRest<Kinds extends Readonly<Record<string, StateKind
   readonly between: Between
   readonly isAtRest: (key: string) => boolean
 }> {
-  const names = Object.keys(kinds) as (keyof Kinds & string)[]
+  const names = Object.keys(kinds)
   const read = async () => {
     const all: Record<string, Documents<unknown>> = {}
-    for (const name of names) all[name] = await documentsOf(context, kinds[name] as StateKind<unknown>, keys)
+    for (const [name, kind] of Object.entries(kinds)) all[name] = await documentsOf(context, kind, keys)
     return all
   }
   const before = await read()

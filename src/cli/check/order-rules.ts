@@ -29,12 +29,20 @@ const ENDS: Readonly<Partial<Record<Order['status'], SagaStatus>>> = {
   FAILED: 'given-up',
 }
 
-/** All rules as one function of a case. */
-export function rulesOf(saga: Saga, { now, ledger }: Pick<CheckContext, 'now' | 'ledger'>) {
+export type OrderRules = (one: OrderCase, provider: Provider) => readonly Wrong[]
+
+/** What the payment provider says of each order that it remembers. */
+export type Provider = ReadonlyMap<string, LedgerEntry>
+
+export function providerOf({ ledger }: Pick<CheckContext, 'ledger'>): Provider {
+  return new Map((ledger?.() ?? []).map((entry) => [entry.orderId, entry]))
+}
+
+/** All rules as one function. */
+export function rulesOf(saga: Saga, { now }: Pick<CheckContext, 'now'>): OrderRules {
   const reserve = saga.steps.findIndex(({ done }) => done.type === StockReserved.type)
   const commit = saga.steps.findIndex(({ done }) => done.type === StockCommitted.type)
-  const provider = new Map((ledger?.() ?? []).map((entry) => [entry.orderId, entry]))
-  return (one: OrderCase): readonly Wrong[] => [
+  return (one, provider) => [
     ...named('order-saga', wrongSaga(one)),
     ...named('order-hold', wrongHold(one, now())),
     ...named('saga-hold', wrongSagaHold(one, { reserve, commit })),

@@ -42,6 +42,8 @@ export interface CheckContext {
 /** What one check looked at and found. */
 export interface Finding {
   readonly checked: number
+  /** Things that moved each time they were looked at, so that nothing can be said of them. */
+  readonly unsettled: number
   readonly problems: readonly Problem[]
 }
 
@@ -51,6 +53,7 @@ const NAMED_PROBLEMS = 200
 /** Collects what one check finds, within bounds. */
 export class Findings {
   checked = 0
+  unsettled = 0
   readonly #problems: Problem[] = []
   readonly #more = new Map<string, number>()
 
@@ -67,7 +70,7 @@ export class Findings {
     const more = [...this.#more].map(([check, count]): Problem => {
       return { check, key: '…', message: `${count} more problems of this kind are not listed.`, severity: 'error' }
     })
-    return { checked: this.checked, problems: [...this.#problems, ...more] }
+    return { checked: this.checked, unsettled: this.unsettled, problems: [...this.#problems, ...more] }
   }
 }
 

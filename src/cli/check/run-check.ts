@@ -48,6 +48,7 @@ export async function runCheck(lonja: Lonja, options: CheckOptions): Promise<Che
       if (options.quick && slow === true) continue
       const finding = await run(contextOf(lonja, scratch, options))
       checked[name] = finding.checked
+      if (finding.unsettled > 0) checked[`${name} too busy to tell`] = finding.unsettled
       problems.push(...finding.problems)
     }
     // A flagged saga waits for a person; the data around it is sound.

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Overloaded } from '../application.ts'
-import { BadData, StoreUnavailable } from '../ports.ts'
+import { BadData, CommitUnknown, StoreUnavailable } from '../ports.ts'
 import { testServer, type TestServer } from './fake-application.ts'
 
 const CLIENT = '018f3b1e-0000-7000-8000-00000000000a'
@@ -182,6 +182,10 @@ test('a store that is away and too much load are 503 with the time to come back'
   const away = await send()
   assert.ok(!problemOf(away, 503, 'STORE_UNAVAILABLE').detail.includes('10.0.0.7'))
   assert.equal(away.headers['retry-after'], '2')
+  application.fault = new CommitUnknown('read ECONNRESET')
+  const doubtful = await send()
+  problemOf(doubtful, 503, 'OUTCOME_UNKNOWN')
+  assert.equal(doubtful.headers['retry-after'], '2')
   application.fault = new Overloaded('1000 commands wait')
   const busy = await send()
   problemOf(busy, 503, 'OVERLOADED')

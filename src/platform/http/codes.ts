@@ -46,6 +46,10 @@ export const platformCodes = {
     status: 503,
     title: 'The database can not be used now, and nothing was done. Repeat it after the time in Retry-After.',
   },
+  OUTCOME_UNKNOWN: {
+    status: 503,
+    title: 'The database went away while it answered, so this may have been done or not. Repeat it with the same key.',
+  },
 } as const satisfies Readonly<Record<string, Meaning>>
 
 export type PlatformCode = keyof typeof platformCodes

@@ -146,7 +146,7 @@ export function codesOf({ method, rules }: Route): readonly string[] {
   const change: PlatformCode[] = CHANGES.has(method)
     ? ['IDEMPOTENCY_KEY_INVALID', 'IDEMPOTENCY_KEY_REUSED', 'VALUE_NOT_STORABLE', 'OVERLOADED']
     : []
-  const broken: PlatformCode[] = ['STORE_UNAVAILABLE', 'INTERNAL']
+  const broken: PlatformCode[] = ['STORE_UNAVAILABLE', 'OUTCOME_UNKNOWN', 'INTERNAL']
   return [...always, ...params, ...query, ...cursor, ...body, ...change, ...broken, ...(rules.codes ?? [])]
 }
 

@@ -1,7 +1,7 @@
 // Every answer that is not a success, as application/problem+json (RFC 9457): by code, without a stack.
 import { Refusal } from '../../kernel/refuse.ts'
 import { Overloaded } from '../application.ts'
-import { BadData, StoreUnavailable } from '../ports.ts'
+import { BadData, CommitUnknown, StoreUnavailable } from '../ports.ts'
 import type { CodeBook, Meaning, PlatformCode } from './codes.ts'
 import { platformCodes } from './codes.ts'
 
@@ -45,6 +45,7 @@ export interface ProblemAnswer {
 /** Headers that come with a code whatever the reason. */
 const HEADERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   STORE_UNAVAILABLE: { 'retry-after': '2' },
+  OUTCOME_UNKNOWN: { 'retry-after': '2' },
   OVERLOADED: { 'retry-after': '1' },
   KEY_MISSING: { 'www-authenticate': 'Bearer realm="lonja"' },
   KEY_UNKNOWN: { 'www-authenticate': 'Bearer realm="lonja", error="invalid_token"' },
@@ -77,6 +78,7 @@ export function answerFor(error: unknown, codes: CodeBook, { requestId, service 
 
 function codeOf(error: unknown): PlatformCode {
   if (error instanceof StoreUnavailable) return 'STORE_UNAVAILABLE'
+  if (error instanceof CommitUnknown) return 'OUTCOME_UNKNOWN'
   if (error instanceof Overloaded) return 'OVERLOADED'
   if (error instanceof BadData) return 'VALUE_NOT_STORABLE'
   const { code } = Object(error) as { readonly code?: unknown }

@@ -26,14 +26,14 @@ import type { RuntimeOptions } from './runtime-options.ts'
 const MAX_WAITING_INPUTS = 5000
 /** What one batch takes: batches of 256 were half as fast at 800 open orders, larger than 1,000 only wait longer. */
 const MAX_INPUTS = 1000
-/** Quick tries of a record in place; after them its cursor stands still, is looked at again ever more rarely. */
+/** Quick tries of a record; after them its cursor stands still and is looked at ever more rarely. */
 const QUICK_TRIES = 3
 const RETRY_BASE_MS = 50
 const RETRY_MAX_MS = 60_000
 const STORE_RETRY_MS = 250
 /** How long the start waits for a share of the partitions. */
 const JOIN_PATIENCE_MS = 1000
-/** A command whose refusal may come from a lagging copy is tried again for this long. */
+/** A refusal that may come from a lagging copy is tried again for this long. */
 const PATIENCE_MS = 2000
 /** A command whose commit is in doubt is run again for this long. */
 const DOUBT_MS = 10_000
@@ -239,8 +239,7 @@ export class Runtime {
     }
   }
 
-  async #backlog(now: number): Promise<Delivery[]> {
-    const { observer } = this.options
+  #backlog(now: number): Promise<Delivery[]> {
     return readBacklog({
       ...this.options,
       channels: this.channels,
@@ -249,7 +248,7 @@ export class Runtime {
       alarm: (cursor, message) => {
         cursor.stopped = message
         cursor.retryAt = now + RETRY_BASE_MS * 20
-        observer.alarm(cursor, message)
+        this.options.observer.alarm(cursor, message)
       },
     })
   }
@@ -391,10 +390,11 @@ export class Runtime {
   #giveBack(inputs: readonly Input[], error: Error): void {
     const now = this.options.clock.now()
     for (const input of inputs) {
+      const isInDoubt = error instanceof CommitUnknown || (input.kind === 'command' && input.isInDoubt === true)
       if (input.kind !== 'command') this.#waiting.push(input)
-      else if ((error instanceof CommitUnknown || input.isInDoubt === true) && now < input.doubtUntil)
-        this.#waiting.push({ ...input, isFirstTry: false, isInDoubt: true })
-      else input.reject(error)
+      else if (!isInDoubt) input.reject(error)
+      else if (now < input.doubtUntil) this.#waiting.push({ ...input, isFirstTry: false, isInDoubt: true })
+      else input.reject(new CommitUnknown(error.message))
     }
   }
 }
