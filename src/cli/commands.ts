@@ -172,6 +172,28 @@ const check: Command = {
   run: async (call) => (await import('./check/check.ts')).check(call),
 }
 
+const backup: Command = {
+  name: 'backup',
+  words: 'FILE',
+  summary: 'Copies the SQLite database beside the running server.',
+  description: ['The copy is of one moment, is checked, and gets its name only then. An existing FILE is left alone.'],
+  flags: flagsOf({}),
+  settings: ['store'],
+  examples: ['lonja backup backups/monday.sqlite'],
+  run: async (call) => (await import('./backup.ts')).backup(call),
+}
+
+const restore: Command = {
+  name: 'restore',
+  words: 'FILE',
+  summary: 'Makes a backup the database again; no server may be running.',
+  description: ['The logs go on under the next incarnation, so that nobody outside takes new records for duplicates.'],
+  flags: flagsOf({ force: { description: 'Replaces a database that exists.' } }),
+  settings: ['store'],
+  examples: ['lonja restore backups/monday.sqlite --force'],
+  run: async (call) => (await import('./backup.ts')).restore(call),
+}
+
 export const commands: readonly Command[] = [
   serve,
   demo,
@@ -182,4 +204,6 @@ export const commands: readonly Command[] = [
   settings,
   rebuild,
   check,
+  backup,
+  restore,
 ]

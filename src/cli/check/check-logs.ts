@@ -4,7 +4,7 @@ import type { RecordBody } from '../../platform/log/record.ts'
 import type { Head, LogRow, Store } from '../../platform/ports.ts'
 import { placeName } from '../../platform/rebuild/log-reader.ts'
 import type { CheckContext, Finding } from './problem.ts'
-import { Findings } from './problem.ts'
+import { Findings, turn } from './problem.ts'
 import { readHeads } from './unread.ts'
 
 const ROWS_A_READ = 500
@@ -58,6 +58,7 @@ async function checkPartition({ context, store, findings }: Reading, head: Head,
     }
     findings.checked += next - first
     context.progress(`${findings.checked} records`)
+    await turn()
   }
 }
 

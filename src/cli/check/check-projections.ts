@@ -12,7 +12,7 @@ import { readSettledRows } from '../../platform/rebuild/settled-rows.ts'
 import { boundsOf, readPlaces } from '../../platform/rebuild/stored-places.ts'
 import { projectionTable } from '../../platform/store/tables.ts'
 import type { CheckContext, Finding } from './problem.ts'
-import { Findings } from './problem.ts'
+import { Findings, turn } from './problem.ts'
 
 const RECORDS_A_CHUNK = 20_000
 /** Keys that are confirmed together: few, so that the live table does not move while they are read. */
@@ -94,6 +94,7 @@ class Replay {
     for await (const { differences, rows } of comparePages(live, replayed)) {
       compared = rows
       this.#context.progress(`${this.name}: ${rows} rows compared`)
+      await turn()
       for (let from = 0; from < differences.length; from += CONFIRMED_TOGETHER) {
         const keys = differences.slice(from, from + CONFIRMED_TOGETHER).map(({ key }) => key)
         for (const difference of await this.#lasting({ live, replayed }, keys)) found(difference)
@@ -133,6 +134,7 @@ class Replay {
       this.#places = chunk.places
       this.#folded += chunk.passed
       progress(`${this.name}: ${this.#folded} records replayed`)
+      await turn()
     }
   }
 }

@@ -2,7 +2,7 @@
 import type { EffectRules } from '../../kernel/effect.ts'
 import type { Store } from '../../platform/ports.ts'
 import type { CheckContext, Finding } from './problem.ts'
-import { Findings } from './problem.ts'
+import { Findings, turn } from './problem.ts'
 
 const PAGE_ROWS = 1000
 /** Clocks of several processes differ a little. */
@@ -47,6 +47,7 @@ async function* answerPages(store: Store, service: string): AsyncGenerator<reado
   let after = ''
   for (;;) {
     const rows = await store.query<StoredAnswer>(sql, [after])
+    await turn()
     yield rows
     const last = rows.at(-1)
     if (last === undefined || rows.length < PAGE_ROWS) return

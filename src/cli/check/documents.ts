@@ -1,6 +1,7 @@
 // Documents of a kind in pages, and many by key: as of one moment where nothing changed between two reads.
 import type { StateKind } from '../../kernel/handler.ts'
 import type { CheckContext } from './problem.ts'
+import { turn } from './problem.ts'
 
 const PAGE_DOCUMENTS = 1000
 
@@ -30,6 +31,7 @@ export async function* pagesOf<State>(
   let after = ''
   for (;;) {
     const rows = await store.query<StoredDocument>(sql, [after])
+    await turn()
     if (rows.length > 0) yield rows.map((row) => ({ ...row, state: JSON.parse(row.state) as State }))
     const last = rows.at(-1)
     if (last === undefined || rows.length < PAGE_DOCUMENTS) return

@@ -1,4 +1,4 @@
-// What a check finds: which check, about what, and a sentence for whoever has to mend it; and what every check works on.
+// What a check finds, a sentence for whoever has to mend it; and what every check works on.
 import type { Lonja } from '../../platform/runtime/lonja.ts'
 import type { Registry } from '../../platform/runtime/registry.ts'
 import type { Store } from '../../platform/ports.ts'
@@ -80,4 +80,9 @@ export function contextOf(lonja: Lonja, scratch: Store, options: CheckOptions): 
   const { progress = () => undefined, ledger } = options
   const { storeOf } = runtime.options
   return { registry: lonja.registry, storeOf, now: () => lonja.now(), progress, scratch, ledger }
+}
+
+/** Lets what else this process does have its turn: on SQLite, which answers at once, nothing else would. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve))
 }

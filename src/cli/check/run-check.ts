@@ -1,4 +1,4 @@
-// Reconciles a whole database beside the running server: it reads in chunks below fixed bounds and writes nothing to it.
+// Reconciles a whole database beside the running server: reads in chunks below fixed bounds, writes nothing to it.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -44,7 +44,7 @@ export class StockSums {
     this.#places = places
   }
 
-  /** Sums up every reservation. What changes meanwhile is told by inventory's own events, from before the first page. */
+  /** Sums up every reservation. What changes meanwhile is told by inventory's events, from before the first page. */
   static async of(context: CheckContext): Promise<StockSums> {
     const heads = await readHeads(context)
     const own = placesOf(context.registry, { topics: [StockReserved.topic] })
