@@ -1,5 +1,6 @@
 // The commands `lonja backup` and `lonja restore`: an online copy of the SQLite database, and putting one back.
 import { backupSqlite, restoreSqlite, BackupError } from '../platform/store/sqlite-backup.ts'
+import { StoreInUse } from '../platform/store/sqlite-lock.ts'
 import type { Call } from './command.ts'
 import { CommandError, EXIT, isSet, onlyWord } from './command.ts'
 
@@ -20,9 +21,13 @@ export async function restore(call: Call): Promise<number> {
   const { terminal } = call
   const file = onlyWord(call, 'FILE')
   const path = sqlitePath(call)
-  await said(() => restoreSqlite(file, path, { force: isSet(call, 'force') }))
-  if (isSet(call, 'json')) terminal.json({ database: path, backup: file })
-  else terminal.line(`${path} is ${file} again; its logs go on under the next incarnation.`)
+  const { incarnation, replaced } = await said(() => restoreSqlite(file, path, { force: isSet(call, 'force') }))
+  if (isSet(call, 'json')) {
+    terminal.json({ database: path, backup: file, incarnation, replaced: replaced ?? null })
+    return EXIT.ok
+  }
+  terminal.line(`${path} is ${file} again; its logs go on under incarnation ${incarnation}.`)
+  if (replaced !== undefined) terminal.line(`What was there before is kept as ${replaced}: remove it when all is well.`)
   return EXIT.ok
 }
 
@@ -31,10 +36,11 @@ function sqlitePath({ settings: { store } }: Call): string {
   throw new CommandError('Only a SQLite file can be copied so; for PostgreSQL see docs/guides/back-up-and-restore.md.')
 }
 
-async function said(work: () => Promise<void>): Promise<void> {
+async function said<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
-    await work()
+    return await work()
   } catch (error) {
-    throw error instanceof BackupError ? new CommandError(error.message) : error
+    const isSaid = error instanceof BackupError || error instanceof StoreInUse
+    throw isSaid ? new CommandError(error.message) : error
   }
 }

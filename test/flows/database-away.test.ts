@@ -114,6 +114,7 @@ function withFault(fault: CommitFault) {
     const story = async (shop: Shop) => {
       await shop.product()
       await shop.client()
+      await shop.idle()
       for (let commit = 0; commit < 5; commit += 1) {
         const before = store.commits()
         const placing = { reference: `A-${commit}` }
@@ -123,6 +124,7 @@ function withFault(fault: CommitFault) {
         const answer = await shop.during(2000, shop.place(placing, { headers }))
         // Whoever is told that nothing was done sends it again; whatever is in doubt is the shop's own business.
         const mayRefuse = fault === 'unavailable' && answer.status === 503
+        assert.equal(mayRefuse, fault === 'unavailable' && commit === 0)
         expectStatus(mayRefuse ? await shop.place(placing, { headers }) : answer, 201)
         await shop.advance(10_000)
         assert.ok(store.commits() > before + 2, 'the fault fell on the road')

@@ -26,7 +26,9 @@ export function barChart(days: readonly DaySales[], currency: string, { columns,
   const grain = grainOf(days, rows)
   const bars = grouped(days, grain)
   const most = Math.max(...bars.map(({ revenue }) => revenue))
-  const labels = bars.map(({ revenue, orders }) => `${Math.round(revenue).toLocaleString('en-US')} in ${orders}`)
+  const labels = bars.map(
+    ({ revenue, orders }) => `${Math.round(revenue).toLocaleString('en-US')} in ${orders.toLocaleString('en-US')}`,
+  )
   const labelWidth = Math.max(...labels.map((label) => label.length))
   const nameWidth = bars[0]?.day.length ?? 0
   const room = Math.max(1, columns - nameWidth - labelWidth - 2 * GAP.length)

@@ -1,6 +1,6 @@
 // Opens the databases that the settings name: one entry a distinct address, with the services whose state it keeps.
-import { mkdirSync, rmSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { rmSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { Clock, Membership, Store } from '../ports.ts'
 import type { Database } from '../runtime/lonja.ts'
 import type { Settings } from '../settings.ts'
@@ -98,7 +98,6 @@ async function openStore(address: StoreAddress, plan: OpenPlan): Promise<OpenSto
   const { sqliteMaxPages } = plan.settings
   const limit = sqliteMaxPages === undefined ? {} : { maxPages: sqliteMaxPages }
   if (address.path === IN_MEMORY) return { store: openSqlite({ path: IN_MEMORY, ...limit }), unlock: nothing }
-  makeFolder(address.path)
   const unlock = lockSqlite(address.path)
   try {
     if (plan.afresh === true) removeSqlite(address.path)
@@ -119,18 +118,6 @@ export function ofAnotherKind(path: string): Error {
 }
 
 function nothing(): void {}
-
-function makeFolder(path: string): void {
-  const folder = dirname(path)
-  try {
-    mkdirSync(folder, { recursive: true })
-  } catch (error) {
-    const { message } = error as Error
-    throw new Error(`The folder ${folder} for the database can't be made: ${message}. Name another one with --store.`, {
-      cause: error,
-    })
-  }
-}
 
 function removeSqlite(path: string): void {
   for (const ending of ['', '-wal', '-shm']) rmSync(`${path}${ending}`, { force: true })

@@ -1,4 +1,6 @@
 // Keeps a second server off a SQLite file: a lock of the operating system, which a kill -9 releases as well.
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
 /** SQLite's primary result codes (https://www.sqlite.org/rescode.html). */
@@ -11,14 +13,16 @@ export class StoreInUse extends Error {
 }
 
 /**
- * Locks `<path>.lock`, an empty database beside the file, for as long as the process lives. The database itself can't
- * be locked, since reading tools work beside the server; a file with a process id would outlive a kill -9.
+ * Makes the folder and locks `<path>.lock`, an empty database beside the file, for as long as the process lives. The
+ * database itself can't be locked, since reading tools work beside the server; a file with a process id would outlive
+ * a kill -9.
  *
  * @returns what gives the lock back.
  * @throws {StoreInUse} when another server has it.
  */
 export function lockSqlite(path: string): () => void {
   const lockPath = `${path}.lock`
+  makeFolder(path)
   const database = openLock(path, lockPath)
   try {
     database.exec('BEGIN EXCLUSIVE')
@@ -30,6 +34,18 @@ export function lockSqlite(path: string): () => void {
   }
   return () => {
     if (database.isOpen) database.close()
+  }
+}
+
+function makeFolder(path: string): void {
+  const folder = dirname(path)
+  try {
+    mkdirSync(folder, { recursive: true })
+  } catch (error) {
+    const { message } = error as Error
+    throw new Error(`The folder ${folder} for the database can't be made: ${message}. Name another one with --store.`, {
+      cause: error,
+    })
   }
 }
 
