@@ -77,8 +77,8 @@ async function restore(file: string, path: string, now: number): Promise<Restore
   let incarnation = 0
   await intoPlace(path, async (partial) => {
     await copy(file, partial, () => undefined)
-    incarnation = startIncarnation(partial, { lost, now })
     seal(partial)
+    incarnation = startIncarnation(partial, { lost, now })
     if (replaced !== undefined) moveAside(path, replaced)
   })
   return { incarnation, replaced }
