@@ -11,8 +11,8 @@ import { waitFor } from '../../src/testing/wait-for.ts'
 
 export const ORDER_LIST = 'shop.order_list'
 export const WITHIN = { withinMs: 30_000 }
-/** Chunks of a rebuild hold 4,000 records, so this takes several. */
-export const MANY = 14_000
+/** Chunks of a rebuild hold 6,000 records, so this takes several. */
+export const MANY = 20_000
 
 export type Shop = Awaited<ReturnType<typeof startToyShop>>
 

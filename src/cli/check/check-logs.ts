@@ -7,7 +7,7 @@ import type { CheckContext, Finding } from './problem.ts'
 import { Findings, turn } from './problem.ts'
 import { readHeads } from './unread.ts'
 
-const ROWS_A_READ = 500
+const ROWS_A_READ = 100
 
 interface StoredCursor {
   readonly consumer_group: string

@@ -14,7 +14,7 @@ import { projectionTable } from '../../platform/store/tables.ts'
 import type { CheckContext, Finding } from './problem.ts'
 import { Findings, turn } from './problem.ts'
 
-const RECORDS_A_CHUNK = 20_000
+const RECORDS_A_CHUNK = 5000
 /** Keys that are confirmed together: few, so that the live table does not move while they are read. */
 const CONFIRMED_TOGETHER = 100
 /** A rebuild may swap the live table while it is compared; more than this in a row is no coincidence. */
