@@ -4,7 +4,7 @@ import { topicNamed } from './kernel/message.ts'
 import type { Service } from './kernel/service.ts'
 import type { Application } from './platform/application.ts'
 import type { Clock } from './platform/ports.ts'
-import { StoreUnavailable } from './platform/ports.ts'
+import { StoreRefused, StoreUnavailable } from './platform/ports.ts'
 import { parseApiKeys, type ApiKey } from './platform/http/api-keys.ts'
 import { createServer, type Server } from './platform/http/server.ts'
 import { rebuildCodes, rebuildRoutes } from './platform/rebuild/routes.ts'
@@ -122,7 +122,7 @@ async function untilStarted(start: Start): Promise<Running> {
     try {
       return await run(start)
     } catch (error) {
-      if (!(error instanceof StoreUnavailable) || !mayComeBack(start.settings)) throw error
+      if (!mayComeBack(error, start.settings)) throw error
       signal?.throwIfAborted()
       if (performance.now() - saidAtMs >= SAY_SO_EVERY_MS) {
         saidAtMs = performance.now()
@@ -134,8 +134,9 @@ async function untilStarted(start: Start): Promise<Running> {
   }
 }
 
-/** A file that can't be opened does not mend itself while one waits. */
-function mayComeBack({ store, storeByService }: Settings): boolean {
+/** A wrong password, or a file that can't be opened, does not mend itself while one waits. */
+function mayComeBack(error: unknown, { store, storeByService }: Settings): error is StoreUnavailable {
+  if (!(error instanceof StoreUnavailable) || error instanceof StoreRefused) return false
   return [store, ...Object.values(storeByService)].some(({ kind }) => kind === 'postgres')
 }
 

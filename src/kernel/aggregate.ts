@@ -1,4 +1,5 @@
 // Aggregates: event-sourced state. `decide` says what happens, `evolve` what that changes; both are pure.
+import { constantFieldOfSnapshot } from './constant-part.ts'
 import type { AnyMessageType, DataOf, Message, MessageOf } from './message.ts'
 import { keyOf } from './message.ts'
 import type { AnyRef, Context, EventServices, Handler, Held, Output, Ref, StateKind } from './handler.ts'
@@ -28,6 +29,8 @@ interface Rules<State, Commands extends readonly AnyMessageType[], Events extend
   readonly commands: Commands
   readonly events: Events
   readonly initial: () => State
+  /** A field that the first event sets and no other changes. */
+  readonly constant?: keyof State & string
   readonly loads?: {
     readonly [Type in Commands[number]['type']]?: (data: DataOf<OneOf<Commands, Type>>) => readonly AnyRef[]
   }
@@ -76,6 +79,7 @@ export function aggregate<State>(name: string) {
       name,
       streamed: true,
       initial: () => ({ events: 0, state: rules.initial() }),
+      ...(rules.constant === undefined ? undefined : { constant: constantFieldOfSnapshot(rules.constant) }),
       at: (key) => ({ kind, key }),
     }
     const evolvers = rules.evolve as Readonly<Record<string, (state: State, data: unknown) => State>>

@@ -7,7 +7,16 @@ export interface StateKind<State> {
   readonly initial: () => State
   /** Aggregates also append the events of each change to a stream of their own. */
   readonly streamed: boolean
+  /** The part that is set when the document is made and never changes: it is stored once, apart from what changes. */
+  readonly constant?: ConstantPart
   at(key: string): Ref<State>
+}
+
+/** How a state is taken apart into what changes and what never does, and put together again. */
+export interface ConstantPart {
+  of(state: unknown): unknown
+  without(state: unknown): unknown
+  join(changing: unknown, constant: unknown): unknown
 }
 
 /** One document of a kind. */

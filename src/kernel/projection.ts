@@ -29,10 +29,26 @@ export type ProjectionValue = string | number | null
 export type ProjectionRow = Readonly<Record<string, ProjectionValue>>
 
 /** How one event changes one row. The same event may have several folds, each of another row. */
-export interface Fold {
+export type Fold = RowFold | CountFold
+
+export interface RowFold {
   readonly event: MessageInfo
   readonly keyOf: (data: unknown, facts: RecordFacts) => readonly ProjectionValue[] | undefined
   readonly fold: (row: ProjectionRow | undefined, data: unknown, facts: RecordFacts) => ProjectionRow | undefined
+}
+
+/** What one event adds to the counts of some rows; a row that does not exist yet has zeros beside its key. */
+export interface CountFold {
+  readonly event: MessageInfo
+  readonly keysOf: (data: unknown, facts: RecordFacts) => readonly (readonly ProjectionValue[])[]
+  readonly counts: (data: unknown, facts: RecordFacts) => readonly (readonly [column: string, by: number])[]
+}
+
+/** The keys of the rows that a fold changes. */
+export function keysOf(fold: Fold, data: unknown, facts: RecordFacts): readonly (readonly ProjectionValue[])[] {
+  if ('counts' in fold) return fold.keysOf(data, facts)
+  const key = fold.keyOf(data, facts)
+  return key === undefined ? [] : [key]
 }
 
 export interface Projection {

@@ -51,7 +51,7 @@ export interface Write {
   readonly mode: WriteMode
   /** Sorted by key in binary order: rows are locked in this order. */
   readonly rows: readonly Row[]
-  /** For upsert: what a row that exists gets; all columns where not said. Indexes of other columns are left alone. */
+  /** What a row that exists gets; all columns where not said. Indexes of other columns are left alone. */
   readonly sets?: readonly string[]
 }
 
@@ -147,7 +147,7 @@ export interface Store {
   readonly dialect: 'sqlite' | 'postgres'
   /** How many SQL statements were sent since the start. */
   readonly statements: () => number
-  /** Makes what is missing. @throws {SchemaTooNew} */
+  /** Makes what is missing. @throws {SchemaTooNew} {SchemaTooOld} */
   migrate(schemas: readonly SchemaDeclaration[]): Promise<void>
   /** Opens a batch; with locks, those rows that exist are held until its end. */
   begin(locks?: readonly Locks[]): Promise<Transaction>
@@ -168,6 +168,8 @@ export interface SchemaDeclaration {
   readonly schema: string
   /** Grows with each change of the tables. */
   readonly version: number
+  /** The oldest version whose rows the program still reads; any, where not said. */
+  readonly oldest?: number
   readonly tables: readonly Table[]
   /** A topic is listed in the schema of each service that may append to it. */
   readonly topics: readonly { readonly name: string; readonly partitions: number }[]
@@ -182,7 +184,12 @@ export class Conflict extends Error {
 
 /** The store can't be reached or is full; nothing was committed. */
 export class StoreUnavailable extends Error {
-  override readonly name = 'StoreUnavailable'
+  override readonly name: string = 'StoreUnavailable'
+}
+
+/** The store is there and refuses us, or its address is none: at start that is said instead of waited for. */
+export class StoreRefused extends StoreUnavailable {
+  override readonly name = 'StoreRefused'
 }
 
 /** The commit's answer was lost. */
@@ -198,6 +205,19 @@ export class BadData extends Error {
 /** The database was written by a newer Lonja. */
 export class SchemaTooNew extends Error {
   override readonly name = 'SchemaTooNew'
+}
+
+/** The database was written by a Lonja whose rows this one does not read. */
+export class SchemaTooOld extends Error {
+  override readonly name = 'SchemaTooOld'
+}
+
+/** @throws {SchemaTooNew} {SchemaTooOld} @param stored 0 where the database has no such schema yet. */
+export function checkSchemaVersion({ schema, version, oldest = 1 }: SchemaDeclaration, stored: number): void {
+  const holds = `The database holds version ${stored} of ${schema}`
+  if (stored > version) throw new SchemaTooNew(`${holds}, this program knows ${version}: start the newer program.`)
+  if (stored === 0 || stored >= oldest) return
+  throw new SchemaTooOld(`${holds}, this program reads none before ${oldest}: start with an empty database.`)
 }
 
 /** Who works on what: the partitions that this process holds, and the wake-ups between processes of one database. */

@@ -1,7 +1,8 @@
 // Folds events into a projection's rows in memory, as the runtime does it in bulk.
 import assert from 'node:assert/strict'
 import type { Message } from '../kernel/message.ts'
-import type { Projection, ProjectionRow, RecordFacts } from '../kernel/projection.ts'
+import type { CountFold, Fold, Projection, ProjectionRow, ProjectionValue, RecordFacts } from '../kernel/projection.ts'
+import { keysOf } from '../kernel/projection.ts'
 import { TEST_NOW } from './handle.ts'
 
 /** A record of a test: an event, and what the log knows of it where that matters. */
@@ -15,17 +16,44 @@ export function rowsOf(projection: Projection, records: readonly Recorded[]): Pr
   const rows = new Map<string, ProjectionRow>()
   for (const [sequence, record] of records.entries()) {
     const { event, facts } = 'event' in record ? record : { event: record, facts: {} }
-    for (const fold of projection.folds.filter((fold) => fold.event.type === event.type)) {
-      const known = { topic: fold.event.topic, partition: 0, sequence, appendedAt: TEST_NOW, ...facts }
-      const key = fold.keyOf(event.data, known)
-      if (key === undefined) continue
-      const row = fold.fold(rows.get(JSON.stringify(key)), event.data, known)
-      if (row === undefined) continue
-      checkShape(projection, row, key)
-      rows.set(JSON.stringify(key), Object.freeze(row))
+    const steps = projection.folds
+      .filter((fold) => fold.event.type === event.type)
+      .flatMap((fold) => {
+        const known = { topic: fold.event.topic, partition: 0, sequence, appendedAt: TEST_NOW, ...facts }
+        return keysOf(fold, event.data, known).map((key) => ({ fold, key, known }))
+      })
+    for (const { fold, key, known } of steps) {
+      const before = rows.get(JSON.stringify(key))
+      const row = rowAfter(projection, fold, { before, key, event, known })
+      if (row !== undefined) rows.set(JSON.stringify(key), Object.freeze(row))
     }
   }
   return [...rows.values()]
+}
+
+interface Folding {
+  readonly before: ProjectionRow | undefined
+  readonly key: readonly ProjectionValue[]
+  readonly event: Message
+  readonly known: RecordFacts
+}
+
+function rowAfter(projection: Projection, fold: Fold, folding: Folding): ProjectionRow | undefined {
+  const { before, key, event, known } = folding
+  const row = 'counts' in fold ? counted(projection, fold, folding) : fold.fold(before, event.data, known)
+  if (row !== undefined) checkShape(projection, row, key)
+  return row
+}
+
+function counted(
+  { key: names, columns }: Projection,
+  fold: CountFold,
+  { before, key, event, known }: Folding,
+): ProjectionRow {
+  const zeros = Object.fromEntries(Object.keys(columns).map((name) => [name, key[names.indexOf(name)] ?? 0]))
+  const row: Record<string, ProjectionValue> = { ...zeros, ...before }
+  for (const [column, by] of fold.counts(event.data, known)) row[column] = Number(row[column]) + by
+  return row
 }
 
 function checkShape(projection: Projection, row: ProjectionRow, key: readonly unknown[]): void {

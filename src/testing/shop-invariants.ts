@@ -5,6 +5,8 @@ import { isLive, needsPerson } from '../kernel/saga-decider.ts'
 import type { Snapshot } from '../kernel/aggregate.ts'
 import { sumMinor, toMinor } from '../kernel/money.ts'
 import type { Lonja } from '../platform/runtime/lonja.ts'
+import { kindsOf } from '../platform/runtime/registry.ts'
+import { stateOfCells } from '../platform/runtime/stored-documents.ts'
 import { ALL_TIME } from '../services/analytics/windows.projection.ts'
 import type { Adjustment } from '../services/inventory/adjust-stock.ts'
 import type { Reservation } from '../services/inventory/reservation.ts'
@@ -60,12 +62,21 @@ export async function assertSound({
   await assertWindows(lonja, books)
 }
 
+interface StoredDocument {
+  readonly key: string
+  readonly state: string
+  readonly constant?: string | null
+}
+
 async function readBooks(lonja: Lonja): Promise<Books> {
   const documents = async <State>(service: string, table: string): Promise<Documents<State>> => {
-    const rows = await lonja
-      .reader(service)
-      .rows<{ readonly key: string; readonly state: string }>(`SELECT key, state FROM {${table}}`)
-    return new Map(rows.map(({ key, state }) => [key, JSON.parse(state) as State]))
+    const rows = await lonja.reader(service).rows<StoredDocument>(`SELECT * FROM {${table}}`)
+    const kind = lonja.registry.services
+      .filter(({ name }) => name === service)
+      .flatMap(kindsOf)
+      .find(({ name }) => name === table)
+    assert.ok(kind !== undefined, `${service} has no documents named ${table}`)
+    return new Map(rows.map(({ key, state, constant }) => [key, stateOfCells(kind, state, constant) as State]))
   }
   const snapshots = await documents<Snapshot<Order>>('orders', 'order')
   return {

@@ -1,7 +1,7 @@
 // What every store must do: the suite runs on each adapter, and an adapter admits in `features` what it can't do.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { SchemaTooNew } from '../../src/platform/ports.ts'
+import { SchemaTooNew, SchemaTooOld } from '../../src/platform/ports.ts'
 import { concurrencyTests, logTests } from './store-contract-log.ts'
 import { rowTests, valueTests } from './store-contract-rows.ts'
 import { append, commit, declaration, documents, lines, load, next, tableOf, write } from './store-fixture.ts'
@@ -35,6 +35,17 @@ function schemaTests(use: Use, make: () => Promise<Database>): void {
       const sentence = 'The database holds version 4 of shop, this program knows 3: start the newer program.'
       await assert.rejects(store.migrate([declaration]), new SchemaTooNew(sentence))
       await store.migrate([{ ...declaration, version: 5 }])
+    }),
+  )
+
+  test(
+    'rows of a version that nobody reads any more are not touched',
+    use(async (store) => {
+      await store.migrate([declaration])
+      const sentence =
+        'The database holds version 3 of shop, this program reads none before 4: start with an empty database.'
+      await assert.rejects(store.migrate([{ ...declaration, version: 5, oldest: 4 }]), new SchemaTooOld(sentence))
+      await store.migrate([declaration])
     }),
   )
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { Client } from 'pg'
-import { BadData, CommitUnknown, Conflict, StoreUnavailable } from '../../src/platform/ports.ts'
+import { BadData, CommitUnknown, Conflict, StoreRefused, StoreUnavailable } from '../../src/platform/ports.ts'
 import type { Plan, Store } from '../../src/platform/ports.ts'
 import { asStoreError, commitError } from '../../src/platform/store/postgres-errors.ts'
 import { openPostgres } from '../../src/platform/store/postgres.ts'
@@ -282,6 +282,8 @@ suite('store on PostgreSQL: addresses', () => {
       const error = await openPostgres({ url, connectWithinMs }).catch((error: unknown) => error)
       assert.ok(error instanceof StoreUnavailable, String(error))
       assert.match(error.message, says)
+      // Only what may come back is waited for.
+      assert.equal(error instanceof StoreRefused, !error.message.includes('ECONNREFUSED'), error.message)
       assert.doesNotMatch(`${error.stack} ${JSON.stringify(error)} ${String(error.cause)}`, /secret/)
     }
   })

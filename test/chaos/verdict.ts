@@ -5,7 +5,8 @@ import type { Snapshot } from '../../src/kernel/aggregate.ts'
 import { sumMinor, toMinor } from '../../src/kernel/money.ts'
 import type { Lonja } from '../../src/platform/runtime/lonja.ts'
 import { resolveSettings } from '../../src/platform/settings.ts'
-import type { Order } from '../../src/services/orders/order.ts'
+import { stateOfCells } from '../../src/platform/runtime/stored-documents.ts'
+import { order, type Order } from '../../src/services/orders/order.ts'
 import type { Payment } from '../../src/services/payments/payment.ts'
 import { assertSound } from '../../src/testing/shop-invariants.ts'
 import { waitFor } from '../../src/testing/wait-for.ts'
@@ -46,8 +47,11 @@ function reading<Result>(store: string, work: (lonja: Lonja) => Promise<Result>)
 }
 
 async function ordersOf(lonja: Lonja): Promise<ReadonlyMap<string, Order>> {
-  const rows = await lonja.reader('orders').rows<{ key: string; state: string }>('SELECT key, state FROM {order}')
-  return new Map(rows.map(({ key, state }) => [key, (JSON.parse(state) as Snapshot<Order>).state]))
+  const rows = await lonja
+    .reader('orders')
+    .rows<{ key: string; state: string; constant: string }>('SELECT * FROM {order}')
+  const stateIn = (state: string, constant: string) => stateOfCells(order.kind, state, constant) as Snapshot<Order>
+  return new Map(rows.map(({ key, state, constant }) => [key, stateIn(state, constant).state]))
 }
 
 /** The simulated gateway forgets at each kill what it holds, so it is taken to hold what payments says. */

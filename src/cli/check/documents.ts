@@ -1,5 +1,6 @@
 // Documents of a kind in pages, and many by key: as of one moment where nothing changed between two reads.
 import type { StateKind } from '../../kernel/handler.ts'
+import { stateOfCells } from '../../platform/runtime/stored-documents.ts'
 import type { CheckContext } from './problem.ts'
 import { turn } from './problem.ts'
 
@@ -9,6 +10,7 @@ interface StoredDocument {
   readonly key: string
   readonly version: number
   readonly state: string
+  readonly constant?: string | null
 }
 
 export interface Document<State> {
@@ -24,15 +26,19 @@ export async function* pagesOf<State>(
   { registry, storeOf }: CheckContext,
   kind: StateKind<State>,
 ): AsyncGenerator<readonly Document<State>[]> {
-  const { schema, name } = registry.tableOf(kind)
+  const { schema, name, columns } = registry.tableOf(kind)
   const store = storeOf(schema)
   const from = store.tableName(schema, name)
-  const sql = `SELECT key, version, state FROM ${from} WHERE key > ? ORDER BY key LIMIT ${PAGE_DOCUMENTS}`
+  const names = columns.map((column) => column.name).join(', ')
+  const sql = `SELECT ${names} FROM ${from} WHERE key > ? ORDER BY key LIMIT ${PAGE_DOCUMENTS}`
   let after = ''
   for (;;) {
     const rows = await store.query<StoredDocument>(sql, [after])
     await turn()
-    if (rows.length > 0) yield rows.map((row) => ({ ...row, state: JSON.parse(row.state) as State }))
+    if (rows.length > 0)
+      yield rows.map(({ key, version, state, constant }) => {
+        return { key, version, state: stateOfCells(kind, state, constant) as State }
+      })
     const last = rows.at(-1)
     if (last === undefined || rows.length < PAGE_DOCUMENTS) return
     after = last.key
@@ -53,8 +59,9 @@ export async function documentsOf<State>(
       keys.map((key) => [key]),
     )
     return new Map(
-      rows.map(([key, version, state]) => {
-        const document = { key: String(key), version: Number(version), state: JSON.parse(String(state)) as State }
+      rows.map(([key, version, changing = null, constant]) => {
+        const state = stateOfCells(kind, changing, constant) as State
+        const document = { key: String(key), version: Number(version), state }
         return [document.key, document]
       }),
     )

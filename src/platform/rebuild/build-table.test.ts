@@ -24,7 +24,8 @@ async function startBuilding() {
     const write = buildWrite({ ...(await readBuild(store, 'shop', 'order_list')), building })
     await transaction.commit({ writes: [write], appends: [], appendedAt: 1, transaction: 1 })
   }
-  await store.migrate([{ schema: 'shop', version: 1, tables: [tables.build('shop', 'order_list', 2)], topics: [] }])
+  const version = registry.schemas.find(({ schema }) => schema === 'shop')?.version ?? 1
+  await store.migrate([{ schema: 'shop', version, tables: [tables.build('shop', 'order_list', 2)], topics: [] }])
   const bounds = boundsOf(await readPlaces(store, 'shop', group.name))
   return {
     shop,

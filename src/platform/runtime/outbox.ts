@@ -206,12 +206,16 @@ export class Outbox {
     }
   }
 
-  /** One append a channel, in the order in which heads are locked. */
-  appends(expected: (channel: Channel) => number | undefined): Append[] {
+  /** What each channel gets, in the order in which heads are locked. */
+  inOrder(): Fresh[] {
     const order = ({ channel }: Fresh) =>
       `${channel.source}/${channel.topic}/${String(channel.partition).padStart(3, '0')}`
-    const all = [...this.fresh.values()].toSorted((one, other) => (order(one) < order(other) ? -1 : 1))
-    return all.map(({ channel, texts }) => ({
+    return [...this.fresh.values()].toSorted((one, other) => (order(one) < order(other) ? -1 : 1))
+  }
+
+  /** One append a channel, in the order of `inOrder`. */
+  appends(expected: (channel: Channel) => number | undefined): Append[] {
+    return this.inOrder().map(({ channel, texts }) => ({
       source: channel.source,
       topic: channel.topic,
       partition: channel.partition,

@@ -1,5 +1,6 @@
 // The projection rows of a batch: loaded in bulk, folded record by record, saved once.
-import type { Fold, Projection, ProjectionRow, ProjectionValue } from '../../kernel/projection.ts'
+import type { CountFold, Fold, Projection, ProjectionRow, ProjectionValue, RowFold } from '../../kernel/projection.ts'
+import { keysOf } from '../../kernel/projection.ts'
 import type { LogRecord } from '../log/record.ts'
 import type { Row, Table, Transaction, Write } from '../ports.ts'
 import { sorted } from './working-set.ts'
@@ -10,7 +11,12 @@ interface HeldRow {
   readonly stored: ProjectionRow | undefined
   row: ProjectionRow | undefined
   changed: boolean
+  /** Whether `row` is a copy that nobody else knows, and so may be counted in. */
+  owned: boolean
 }
+
+/** Takes back what one fold did. */
+type Undo = () => void
 
 type ChangedRow = HeldRow & { readonly row: ProjectionRow }
 
@@ -24,10 +30,48 @@ export interface OwnedProjection {
 class TableRows {
   readonly table: Table
   readonly rows = new Map<string, HeldRow>()
+  /** The rows of each record, fold by fold: finding them out twice was a tenth of a saga's time. */
+  readonly namesOf = new Map<LogRecord, readonly (readonly string[])[]>()
   wanted = new Map<string, readonly ProjectionValue[]>()
 
   constructor(table: Table) {
     this.table = table
+  }
+
+  change(name: string, fold: Fold, record: LogRecord): Undo {
+    const held = this.rows.get(name)
+    if (held === undefined) throw new Error(`The row ${name} of ${this.table.name} was not loaded.`)
+    return 'counts' in fold ? this.#count(held, fold, record) : changeRow(held, fold, record)
+  }
+
+  /** Counts are added in place, to a copy of the stored row: a copy for each event cost 10 % of a saga. */
+  #count(held: HeldRow, fold: CountFold, record: LogRecord): Undo {
+    const counts = fold.counts(record.data, record)
+    const { row: before, changed, owned } = held
+    const row = (owned ? before : { ...(before ?? this.#zeros(held.key)) }) as Record<string, number>
+    const add = (sign: 1 | -1): void => {
+      for (const [column, by] of counts) row[column] = (row[column] ?? Number.NaN) + sign * by
+    }
+    add(1)
+    Object.assign(held, { row, changed: true, owned: true })
+    return () => {
+      add(-1)
+      Object.assign(held, { row: before, changed, owned })
+    }
+  }
+
+  #zeros(key: readonly ProjectionValue[]): ProjectionRow {
+    return Object.fromEntries(this.table.columns.map(({ name }, at) => [name, key[at] ?? 0]))
+  }
+}
+
+function changeRow(held: HeldRow, fold: RowFold, record: LogRecord): Undo {
+  const { row, changed, owned } = held
+  const next = fold.fold(row, record.data, record)
+  if (next === undefined) return () => {}
+  Object.assign(held, { row: next, changed: true, owned: false })
+  return () => {
+    Object.assign(held, { row, changed, owned })
   }
 }
 
@@ -46,13 +90,15 @@ export class ProjectionSet {
 
   /** Notes the rows that the record will change. */
   want(projection: OwnedProjection, folds: readonly Fold[], record: LogRecord): void {
-    const rows = this.#rows(projection)
-    for (const fold of folds) {
-      const key = fold.keyOf(record.data, record)
-      if (key === undefined) continue
-      const name = keyName(key)
-      if (!rows.rows.has(name)) rows.wanted.set(name, key)
-    }
+    const table = this.#rows(projection)
+    const names = folds.map((fold) =>
+      keysOf(fold, record.data, record).map((key) => {
+        const name = keyName(key)
+        if (!table.rows.has(name)) table.wanted.set(name, key)
+        return name
+      }),
+    )
+    table.namesOf.set(record, names)
   }
 
   async load(transaction: Transaction): Promise<void> {
@@ -65,34 +111,34 @@ export class ProjectionSet {
         for (const cells of loaded) {
           const key = cells.slice(0, table.keyWidth)
           const row = asRow(table, cells)
-          held.rows.set(keyName(key), { key, stored: row, row, changed: false })
+          held.rows.set(keyName(key), { key, stored: row, row, changed: false, owned: false })
         }
         for (const [name, key] of wanted) {
-          if (!held.rows.has(name)) held.rows.set(name, { key, stored: undefined, row: undefined, changed: false })
+          if (!held.rows.has(name))
+            held.rows.set(name, { key, stored: undefined, row: undefined, changed: false, owned: false })
         }
       }),
     )
   }
 
+  /** @throws what a fold would throw, without changing anything. */
+  rehearse(projection: OwnedProjection, folds: readonly Fold[], record: LogRecord): void {
+    for (const undo of this.fold(projection, folds, record).toReversed()) undo()
+  }
+
   /** Folds one record into the rows that it changes; all of them or, when one fold throws, none. */
-  fold(projection: OwnedProjection, folds: readonly Fold[], record: LogRecord): void {
-    const held = this.#rows(projection)
-    const before: [HeldRow, ProjectionRow | undefined][] = []
+  fold(projection: OwnedProjection, folds: readonly Fold[], record: LogRecord): readonly Undo[] {
+    const table = this.#rows(projection)
+    const names = table.namesOf.get(record)
+    if (names === undefined) throw new Error(`${projection.projection.name} was not told of ${record.type} before.`)
+    const undos: Undo[] = []
     try {
-      for (const fold of folds) {
-        const key = fold.keyOf(record.data, record)
-        if (key === undefined) continue
-        const row = held.rows.get(keyName(key))
-        if (row === undefined)
-          throw new Error(`${projection.projection.name} changed its mind about the row of ${record.type}.`)
-        before.push([row, row.row])
-        const next = fold.fold(row.row, record.data, record)
-        if (next === undefined) continue
-        row.row = next
-        row.changed = true
-      }
+      folds.forEach((fold, index) => {
+        for (const name of names[index] ?? []) undos.push(table.change(name, fold, record))
+      })
+      return undos
     } catch (error) {
-      for (const [row, old] of before.toReversed()) row.row = old
+      for (const undo of undos.toReversed()) undo()
       throw error
     }
   }

@@ -4,6 +4,7 @@ import type { Reader, StoryEntry } from '../../kernel/route.ts'
 import type { Snapshot } from '../../kernel/aggregate.ts'
 import type { Store, Table } from '../ports.ts'
 import type { Registry } from './registry.ts'
+import { stateOfCells } from './stored-documents.ts'
 
 export interface ReaderOptions {
   readonly registry: Registry
@@ -24,7 +25,7 @@ export function createReader({ registry, service, store, liveTable, story }: Rea
           if (registry.serviceOf(kind) !== service)
             throw new Error(`${service} reads ${kind.name}, which is not its own.`)
           const [row] = await transaction.load(registry.tableOf(kind), [[key]])
-          return row === undefined ? kind.initial() : (JSON.parse(String(row[2])) as unknown)
+          return row === undefined ? kind.initial() : stateOfCells(kind, row[2] ?? null, row[3])
         }),
       )
     } finally {

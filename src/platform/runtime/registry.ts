@@ -24,7 +24,9 @@ import type { SagaAlarm } from './saga-reaction.ts'
 import { sagaKind, sagaReaction, sagaTimerReaction } from './saga-reaction.ts'
 
 /** Grows with each change of the platform's or a service's tables. */
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
+/** Version 1 was never released; its documents held their constant part with the rest. */
+const OLDEST_SCHEMA_VERSION = 2
 
 /** What a reaction may lead to. */
 export type Outcome = Output | SagaAlarm
@@ -224,6 +226,7 @@ function schemasOf(
     return {
       schema: service.name,
       version: SCHEMA_VERSION,
+      oldest: OLDEST_SCHEMA_VERSION,
       tables: [
         ...Object.values(tables.get(service.name) ?? {}),
         ...kindsOf(service).map((kind) => stateTable(service.name, kind)),

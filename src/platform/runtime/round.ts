@@ -323,7 +323,7 @@ export class Round {
       ...cursorWrites(registry, this.#positions),
       ...this.#commands.writes(),
       ...streamWrites(registry, this.#documents.streamed(), now),
-      ...this.#documents.changes().map(({ table, rows }) => ({ table, mode: 'versioned' as const, rows })),
+      ...this.#documents.changes(),
       ...effectWrites(registry, this.taken, this.attempted),
       ...timerWrites(registry, this.firedTimers),
       ...this.outbox.writes(),
@@ -354,11 +354,8 @@ export class Round {
       cursor.tries = 0
       cursor.stopped = undefined
     }
-    const appends = this.outbox.appends(() => undefined)
-    appends.forEach(({ source, topic, partition, count }, index) => {
-      const channel = this.#context.channels.find(source, topic, partition)
-      if (channel === undefined) return
-      channel.next = (firsts[index] ?? channel.next) + count
+    this.outbox.inOrder().forEach(({ channel, records }, index) => {
+      channel.next = (firsts[index] ?? channel.next) + records.length
       channel.appendedAt = Math.max(channel.appendedAt, this.#context.now)
     })
   }

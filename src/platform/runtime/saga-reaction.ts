@@ -22,7 +22,7 @@ const kinds = new WeakMap<Saga, StateKind<SagaState>>()
 /** The kind of a saga's instances. */
 export function sagaKind(saga: Saga): StateKind<SagaState> {
   let kind = kinds.get(saga)
-  if (kind === undefined) kinds.set(saga, (kind = entity(saga.name, { initial: () => newSaga })))
+  if (kind === undefined) kinds.set(saga, (kind = entity(saga.name, { initial: () => newSaga, constant: 'data' })))
   return kind
 }
 

@@ -9,6 +9,7 @@ import { PLATFORM_SCHEMA } from '../store/tables.ts'
 import type { TrailNote } from './outbox.ts'
 import type { Registry } from './registry.ts'
 import { sagaKind } from './saga-reaction.ts'
+import { stateOfCells } from './stored-documents.ts'
 import type { ToldEntry } from './story-order.ts'
 
 /** A story longer than this is cut: it would be a bug's, not an order's. */
@@ -65,7 +66,8 @@ async function sagaEntries(
     const told: ToldEntry[] = []
     for (const { service, saga, key } of instances) {
       const [row] = await transaction.load(registry.tableOf(sagaKind(saga)), [[key]])
-      const { history } = row === undefined ? newSaga : (JSON.parse(String(row[2])) as SagaState)
+      const { history } =
+        row === undefined ? newSaga : (stateOfCells(sagaKind(saga), row[2] ?? null, row[3]) as SagaState)
       told.push(
         ...history.map(({ at, what }): ToldEntry => {
           return { at, service, what: 'saga', name: saga.name, cause: what, after: eventOfTurn(saga, what) }

@@ -2,9 +2,10 @@
 import type { AnyRef, Held, Ref, StateKind } from '../../kernel/handler.ts'
 import type { Message } from '../../kernel/message.ts'
 import type { Snapshot } from '../../kernel/aggregate.ts'
-import type { Cell, Row, Table, Transaction } from '../ports.ts'
+import type { Cell, Row, Table, Transaction, Write } from '../ports.ts'
 import type { CachedDocument, DocumentCache } from './document-cache.ts'
 import type { Registry } from './registry.ts'
+import { constantOf, documentCells, documentMode, stateOfCells, storedState } from './stored-documents.ts'
 
 interface Document {
   readonly key: string
@@ -12,6 +13,8 @@ interface Document {
   readonly version: number
   /** Events in the stream as stored, for aggregates. */
   readonly storedEvents: number
+  /** As stored, for kinds that have one. */
+  readonly constant: unknown
   state: unknown
   changed: boolean
   /** What the message in hand put; valid only while `mark` is the set's. */
@@ -79,8 +82,11 @@ export class WorkingSet implements Held {
           shelf.table,
           [...keys].toSorted().map((key) => [key]),
         )
-        for (const [key, version, text] of rows)
-          this.#place(shelf, String(key), { version: Number(version), state: JSON.parse(String(text)) })
+        for (const [key, version, text, constant] of rows)
+          this.#place(shelf, String(key), {
+            version: Number(version),
+            state: stateOfCells(shelf.kind, text ?? null, constant),
+          })
         for (const key of keys)
           if (!shelf.documents.has(key)) this.#place(shelf, key, { version: 0, state: shelf.kind.initial() })
       }),
@@ -90,7 +96,17 @@ export class WorkingSet implements Held {
   #place(shelf: Shelf, key: string, { version, state }: CachedDocument): void {
     const storedEvents = shelf.kind.streamed ? (state as Snapshot<unknown>).events : 0
     if (this.#freeze) deepFreeze(state)
-    shelf.documents.set(key, { key, version, storedEvents, state, changed: false, pending: undefined, mark: 0 })
+    const constant = constantOf(shelf.kind, state)
+    shelf.documents.set(key, {
+      key,
+      version,
+      storedEvents,
+      constant,
+      state,
+      changed: false,
+      pending: undefined,
+      mark: 0,
+    })
   }
 
   #shelf(kind: StateKind<unknown>): Shelf {
@@ -143,15 +159,17 @@ export class WorkingSet implements Held {
   }
 
   /** The rows to save, by table, sorted by key. */
-  changes(): { readonly table: Table; readonly rows: Row[] }[] {
-    const changes: { readonly table: Table; readonly rows: Row[] }[] = []
+  changes(): Write[] {
+    const changes: Write[] = []
     for (const { kind, table, documents } of this.#shelves.values()) {
       const rows: Row[] = []
-      for (const document of documents.values()) {
-        if (document.changed)
-          rows.push([document.key, document.version + 1, JSON.stringify(stored(kind, document.state))])
+      for (const { key, version, state, changed, constant } of documents.values()) {
+        if (!changed) continue
+        if (version > 0 && constantOf(kind, state) !== constant)
+          throw new Error(`The constant part of ${kind.name} ${key} was changed: only what varies is saved again.`)
+        rows.push(documentCells(kind, key, version + 1, state))
       }
-      if (rows.length > 0) changes.push({ table, rows: sorted(rows) })
+      if (rows.length > 0) changes.push({ table, ...documentMode(kind), rows: sorted(rows) })
     }
     return changes
   }
@@ -162,7 +180,7 @@ export class WorkingSet implements Held {
     for (const { kind, table, documents } of this.#shelves.values()) {
       for (const { key, version, state, changed } of documents.values()) {
         if (!changed && version === 0) continue
-        this.#cache.set(table, key, { version: changed ? version + 1 : version, state: stored(kind, state) })
+        this.#cache.set(table, key, { version: changed ? version + 1 : version, state: storedState(kind, state) })
       }
     }
   }
@@ -199,22 +217,22 @@ export class WorkingSet implements Held {
   }
 }
 
-/** What is kept of a state: an aggregate's without the events that this batch appends. */
-function stored(kind: StateKind<unknown>, state: unknown): unknown {
-  if (!kind.streamed) return state
-  const snapshot = state as Snapshot<unknown>
-  return { events: snapshot.events, state: snapshot.state }
-}
-
 /** Rows in binary order of their key columns: JavaScript orders by UTF-16, which is the same for the keys in use. */
 export function sorted(rows: readonly Row[], width = 1): Row[] {
-  return rows.toSorted((one, other) => {
-    for (let column = 0; column < width; column += 1) {
-      const order = compareCells(one[column] ?? null, other[column] ?? null)
-      if (order !== 0) return order
-    }
-    return 0
-  })
+  return rows.toSorted(width === 1 ? byFirst : (one, other) => byColumns(one, other, width))
+}
+
+/** Most tables have one key column, and most rows differ in it. */
+function byFirst([one = null]: Row, [other = null]: Row): number {
+  return compareCells(one, other)
+}
+
+function byColumns(one: Row, other: Row, width: number): number {
+  for (let column = 0; column < width; column += 1) {
+    const order = compareCells(one[column] ?? null, other[column] ?? null)
+    if (order !== 0) return order
+  }
+  return 0
 }
 
 function compareCells(one: Cell, other: Cell): number {

@@ -1,5 +1,5 @@
 // One batch on PostgreSQL: its loads by key, and its commit as one burst whose answers are all checked.
-import type { Append, Column, Locks, Plan, Row, Table, Transaction, Write } from '../ports.ts'
+import type { Append, Column, Locks, Plan, Row, Table, Transaction, Write, WriteMode } from '../ports.ts'
 import { Conflict } from '../ports.ts'
 import type { Answer, Connection, Statement } from './postgres-connection.ts'
 import { integerArray, textArray } from './postgres-arrays.ts'
@@ -93,7 +93,10 @@ export async function commit(
 
 function writeOf({ table, mode, rows, sets }: Write): Statement {
   const columns = mode === 'delete' ? table.columns.slice(0, table.keyWidth) : table.columns
-  return { text: sets === undefined ? textsOf(table)[mode] : setText(table, sets), values: columnArrays(columns, rows) }
+  return {
+    text: sets === undefined ? textsOf(table)[mode] : setText(table, mode, sets),
+    values: columnArrays(columns, rows),
+  }
 }
 
 /** The appends to one source, with their places in the plan. */
@@ -169,13 +172,13 @@ function textsOf(table: Table): Texts {
 
 const setTexts = new WeakMap<Table, Map<string, string>>()
 
-/** The upsert of these columns only, built once. */
-function setText(table: Table, sets: readonly string[]): string {
+/** The statement that sets these columns only, built once. */
+function setText(table: Table, mode: WriteMode, sets: readonly string[]): string {
   let known = setTexts.get(table)
   if (known === undefined) setTexts.set(table, (known = new Map<string, string>()))
-  const name = sets.join(' ')
+  const name = `${mode} ${sets.join(' ')}`
   let text = known.get(name)
-  if (text === undefined) known.set(name, (text = writeStatement(table, 'upsert', sets)))
+  if (text === undefined) known.set(name, (text = writeStatement(table, mode, sets)))
   return text
 }
 

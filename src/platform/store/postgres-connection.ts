@@ -1,6 +1,6 @@
 // Connections to PostgreSQL: how each is set up, how statements leave in one burst, how a broken one is replaced.
 import pg from 'pg'
-import { StoreUnavailable } from '../ports.ts'
+import { StoreRefused, StoreUnavailable } from '../ports.ts'
 import type { Cell } from '../ports.ts'
 import { systemClock } from '../system.ts'
 import { asStoreError, endsTheSession, sqlState } from './postgres-errors.ts'
@@ -231,7 +231,7 @@ export class Connections {
     this.#pool.on('error', () => undefined)
   }
 
-  /** @throws {StoreUnavailable} when there is none in time. */
+  /** @throws {StoreUnavailable} when there is none in time; {StoreRefused} when there will be none. */
   async acquire(): Promise<Connection> {
     const { url, connectWithinMs } = this.#plan
     const end = systemClock.now() + connectWithinMs
@@ -239,7 +239,8 @@ export class Connections {
       try {
         return await this.#session()
       } catch (error) {
-        if (isHopeless(error) || systemClock.now() + waitMs > end) throw unreachable(url, error as Error)
+        if (isHopeless(error)) throw refused(url, error as Error)
+        if (systemClock.now() + waitMs > end) throw unreachable(url, error as Error)
       }
       await new Promise<void>((resolve) => void systemClock.after(waitMs, resolve))
     }
@@ -307,14 +308,20 @@ function unreachable(url: string, error: Error): StoreUnavailable {
   )
 }
 
+function refused(url: string, { message }: Error): StoreRefused {
+  return new StoreRefused(
+    `PostgreSQL at ${placeOf(url)} refuses: ${message}. Mend user, password or database in --store or STORE_URL.`,
+  )
+}
+
 /**
  * Host, port and database for a sentence; never the password.
  *
- * @throws {StoreUnavailable} when the address has another form; its own error would hold the whole address.
+ * @throws {StoreRefused} when the address has another form; its own error would hold the whole address.
  */
 function placeOf(url: string): string {
   if (!URL.canParse(url) || !/^postgres(?:ql)?:\/\//.test(url)) {
-    throw new StoreUnavailable('The address of PostgreSQL is none: write postgres://user:password@host:port/database.')
+    throw new StoreRefused('The address of PostgreSQL is none: write postgres://user:password@host:port/database.')
   }
   const { hostname, port, pathname } = new URL(url)
   return `${decodeURIComponent(hostname) || 'localhost'}:${port || '5432'}${pathname}`

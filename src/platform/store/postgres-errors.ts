@@ -1,5 +1,5 @@
 // What an error of PostgreSQL means for a batch: run it again, wait, or find out whose value it was.
-import { BadData, CommitUnknown, Conflict, SchemaTooNew, StoreUnavailable } from '../ports.ts'
+import { BadData, CommitUnknown, Conflict, SchemaTooNew, SchemaTooOld, StoreUnavailable } from '../ports.ts'
 import { CONFLICT_MARK, UNDECLARED_MARK } from './postgres-statements.ts'
 
 /**
@@ -28,7 +28,7 @@ const UNAVAILABLE: ReadonlySet<string> = new Set(['08', '53', '57', '58'])
 /** Read-only transaction and a function refused in recovery: both are a standby's words. */
 const STANDBY: ReadonlySet<string> = new Set(['25006', '55000'])
 
-const OURS = [BadData, CommitUnknown, Conflict, SchemaTooNew, StoreUnavailable]
+const OURS = [BadData, CommitUnknown, Conflict, SchemaTooNew, SchemaTooOld, StoreUnavailable]
 
 const DISK_FULL = '53100'
 const CAST_FAILED = '22P02'

@@ -1,7 +1,7 @@
 // Makes the schemas of PostgreSQL, and notices when a database went back in time or is another one.
 import { randomUUID } from 'node:crypto'
 import type { SchemaDeclaration, Table } from '../ports.ts'
-import { SchemaTooNew } from '../ports.ts'
+import { checkSchemaVersion } from '../ports.ts'
 import type { Connection } from './postgres-connection.ts'
 import {
   createHeads,
@@ -56,7 +56,7 @@ export async function exclusively<Result>(connection: Connection, work: () => Pr
   }
 }
 
-/** @throws {SchemaTooNew} when the database was written by a newer program. */
+/** @throws {SchemaTooNew} {SchemaTooOld} when the database was written by a newer program, or one too old. */
 export async function migrate(connection: Connection, schemas: readonly SchemaDeclaration[]): Promise<void> {
   await exclusively(connection, async () => {
     const existing = await existingNames(connection, ['lonja', ...schemas.map(({ schema }) => schema)])
@@ -77,10 +77,11 @@ async function existingNames(connection: Connection, schemas: readonly string[])
 
 async function migrateSchema(
   connection: Connection,
-  { schema, version, tables, topics, obsolete = [] }: SchemaDeclaration,
+  declaration: SchemaDeclaration,
   existing: ReadonlySet<string>,
 ): Promise<void> {
-  await declareVersion(connection, schema, version)
+  const { schema, tables, topics, obsolete = [] } = declaration
+  await declareVersion(connection, declaration)
   const make = async (name: string, text: string): Promise<void> => {
     if (!existing.has(name)) await connection.send({ text })
   }
@@ -103,14 +104,10 @@ function logTable(schema: string): Table {
   return { schema, name: 'log', columns: [], keyWidth: 3, indexes: [] }
 }
 
-async function declareVersion(connection: Connection, schema: string, version: number): Promise<void> {
+async function declareVersion(connection: Connection, declaration: SchemaDeclaration): Promise<void> {
+  const { schema, version } = declaration
   const stored = await connection.send({ text: 'SELECT version FROM lonja.schemas WHERE name = $1', values: [schema] })
-  const known = Number(stored.rows[0]?.[0] ?? 0)
-  if (known > version) {
-    throw new SchemaTooNew(
-      `The database holds version ${known} of ${schema}, this program knows ${version}: start the newer program.`,
-    )
-  }
+  checkSchemaVersion(declaration, Number(stored.rows[0]?.[0] ?? 0))
   const text = `INSERT INTO lonja.schemas SELECT $1::text, $2::bigint, $3::text, 1, ${IDENTITY}
     ON CONFLICT (name) DO UPDATE SET version = excluded.version`
   await connection.send({ text, values: [schema, version, randomUUID()] })

@@ -1,5 +1,5 @@
 // Keeps a second server off a SQLite file: a lock of the operating system, which a kill -9 releases as well.
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
@@ -40,13 +40,18 @@ export function lockSqlite(path: string): () => void {
 function makeFolder(path: string): void {
   const folder = dirname(path)
   try {
-    mkdirSync(folder, { recursive: true })
+    // Not `recursive`: below /proc Node 24 then tries for ever.
+    for (const missing of missingFolders(folder)) mkdirSync(missing)
   } catch (error) {
     const { message } = error as Error
     throw new Error(`The folder ${folder} for the database can't be made: ${message}. Name another one with --store.`, {
       cause: error,
     })
   }
+}
+
+function missingFolders(folder: string): readonly string[] {
+  return existsSync(folder) ? [] : [...missingFolders(dirname(folder)), folder]
 }
 
 function openLock(path: string, lockPath: string): DatabaseSync {

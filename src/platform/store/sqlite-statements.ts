@@ -17,7 +17,7 @@ export function createTable(table: Table): string[] {
   })
   const key = table.columns.slice(0, table.keyWidth).map((column) => column.name)
   return [
-    `CREATE TABLE IF NOT EXISTS ${name} (${columns.join(', ')}, PRIMARY KEY (${key.join(', ')})) WITHOUT ROWID`,
+    `CREATE TABLE IF NOT EXISTS ${name} (${columns.join(', ')}, PRIMARY KEY (${key.join(', ')}))`,
     ...table.indexes.map((index) => {
       return `CREATE INDEX IF NOT EXISTS ${name}_${index.join('_')} ON ${name} (${index.join(', ')})`
     }),

@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type {
-  Append,
   Cell,
   Head,
   LogIdentity,
@@ -17,7 +16,8 @@ import type {
   TransactionRow,
   Write,
 } from '../ports.ts'
-import { BadData, CommitUnknown, Conflict, SchemaTooNew, StoreUnavailable } from '../ports.ts'
+import { BadData, CommitUnknown, Conflict, StoreUnavailable, checkSchemaVersion } from '../ports.ts'
+import { appendAll } from './sqlite-append.ts'
 import type { WriteShape } from './sqlite-statements.ts'
 import { CHUNK_SIZES, createTable, loadStatement, sqliteName, writeStatement } from './sqlite-statements.ts'
 
@@ -94,14 +94,10 @@ class SqliteStore implements Store {
     this.#readTopicNumbers()
   }
 
-  #migrateSchema({ schema, version, tables, topics, obsolete = [] }: SchemaDeclaration): void {
+  #migrateSchema(declaration: SchemaDeclaration): void {
+    const { schema, version, tables, topics, obsolete = [] } = declaration
     const stored = this.#database.prepare('SELECT version FROM lonja_schemas WHERE name = ?').get(schema)
-    const known = Number(stored?.['version'] ?? 0)
-    if (known > version) {
-      throw new SchemaTooNew(
-        `The database holds version ${known} of ${schema}, this program knows ${version}: start the newer program.`,
-      )
-    }
+    checkSchemaVersion(declaration, Number(stored?.['version'] ?? 0))
     this.#database
       .prepare(
         'INSERT INTO lonja_schemas VALUES (?, ?, ?, 1) ON CONFLICT (name) DO UPDATE SET version = excluded.version',
@@ -152,7 +148,15 @@ class SqliteStore implements Store {
     this.#run(() => this.#statement('BEGIN IMMEDIATE').run())
     try {
       for (const write of writes) this.#write(write)
-      const firsts = appends.map((append) => this.#append(append, appendedAt, transaction))
+      const firsts = appendAll(
+        {
+          statement: (sql) => this.#statement(sql),
+          positionOf: (...place) => this.#position(...place),
+          appendedAt,
+          transaction,
+        },
+        appends,
+      )
       this.#end()
       return firsts
     } catch (error) {
@@ -192,42 +196,6 @@ class SqliteStore implements Store {
         `${table.schema}.${table.name}: ${rows.length - changed} of ${rows.length} rows were changed by another`,
       )
     }
-  }
-
-  #append(append: Append, now: number, transaction: number): number {
-    const { source, topic, partition, generation, incarnation, expected, count, body } = append
-    const heads = sqliteName(source, 'heads')
-    const moved = this.#statement(
-      `UPDATE ${heads} SET next = next + ?, appended_at = max(appended_at, ?) WHERE topic = ? AND partition = ?
-       AND generation = ? AND incarnation = ? RETURNING next, appended_at`,
-    ).get(count, now, topic, partition, generation, incarnation) as unknown as [number, number] | undefined
-    if (moved === undefined) throw this.#headError(append)
-    const [next, appendedAt] = moved
-    const first = next - count
-    if (expected !== undefined && expected !== first)
-      throw new Conflict(`the head of ${source}/${topic}/${partition} moved`)
-    this.#statement(`INSERT INTO ${sqliteName(source, 'log')} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).run(
-      this.#position(topic, partition, next - 1),
-      topic,
-      partition,
-      generation,
-      incarnation,
-      first,
-      next - 1,
-      appendedAt,
-      transaction,
-      body,
-    )
-    return first
-  }
-
-  /** Heads are made by declaration alone, so a missing one is a mistake that running again does not mend. */
-  #headError({ source, topic, partition }: Append): Error {
-    const sql = `SELECT 1 FROM ${sqliteName(source, 'heads')} WHERE topic = ? AND partition = ?`
-    const known = this.#all(sql, [topic, partition]).length > 0
-    const head = `${source}/${topic}/${partition}`
-    if (known) return new Conflict(`the head of ${head} is of another generation or incarnation`)
-    return new Error(`The topic or partition ${head} was never declared in this database.`)
   }
 
   #position(topic: string, partition: number, sequence: number): number {

@@ -58,7 +58,8 @@ export function idempotencyTable(schema: string): Table {
 
 /** The document of a state kind; deleting keeps the row, so that its version goes on. */
 export function stateTable(schema: string, kind: StateKind<unknown>): Table {
-  return table([schema, kind.name], { key: 'text', version: 'integer', state: 'text' })
+  const constant = kind.constant === undefined ? undefined : ({ constant: 'text?' } as const)
+  return table([schema, kind.name], { key: 'text', version: 'integer', state: 'text', ...constant })
 }
 
 /** Every event of every aggregate of the service, for ever. */

@@ -19,9 +19,11 @@ const TOLD = new Set([
   'ReferenceError',
   'RangeError',
   'StoreUnavailable',
+  'StoreRefused',
   'CommitUnknown',
   'Conflict',
   'SchemaTooNew',
+  'SchemaTooOld',
   'Overloaded',
 ])
 

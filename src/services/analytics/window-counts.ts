@@ -47,11 +47,20 @@ export function reasonCount(reason: string): Count | undefined {
 /** What one event adds; `happenedAt` is its own clock's time, where it carries one. */
 export interface Addition {
   readonly counts: readonly (readonly [Count, number])[]
-  readonly currency?: string
   readonly happenedAt?: number
 }
 
 const additions = new Map<string, (data: never) => Addition>()
+/** Events that count money: in a row of their currency, so nothing is added up over currencies. */
+const counting = new Set<string>()
+
+function addsMoney<Type extends AnyMessageType>(
+  event: Type & (DataOf<Type> extends { readonly currency: string } ? unknown : never),
+  adding: (data: DataOf<Type>) => Addition,
+): void {
+  counting.add(event.type)
+  adds(event, adding)
+}
 
 function adds<Type extends AnyMessageType>(event: Type, adding: (data: DataOf<Type>) => Addition): void {
   additions.set(event.type, adding)
@@ -61,45 +70,40 @@ function minorOf(amount: string, currency: string): number {
   return Number(toMinor(amount, currency))
 }
 
-adds(orders.OrderPlaced, ({ total, currency, placedAt }) => ({
+addsMoney(orders.OrderPlaced, ({ total, currency, placedAt }) => ({
   counts: [
     ['created', 1],
     ['revenue_placed', minorOf(total, currency)],
   ],
-  currency,
   happenedAt: placedAt,
 }))
-adds(orders.OrderConfirmed, ({ total, currency, at }) => ({
+addsMoney(orders.OrderConfirmed, ({ total, currency, at }) => ({
   counts: [
     ['confirmed', 1],
     ['revenue_confirmed', minorOf(total, currency)],
   ],
-  currency,
   happenedAt: at,
 }))
-adds(orders.OrderCancelled, ({ total, currency, reason, at }) => {
+addsMoney(orders.OrderCancelled, ({ total, currency, reason, at }) => {
   const count = reasonCount(reason)
   const byReason = count === undefined ? [] : ([[count, 1]] as const)
   return {
     counts: [['cancelled', 1], ...byReason, ['revenue_lost', minorOf(total, currency)]],
-    currency,
     happenedAt: at,
   }
 })
-adds(orders.OrderFailed, ({ total, currency, at }) => ({
+addsMoney(orders.OrderFailed, ({ total, currency, at }) => ({
   counts: [
     ['failed', 1],
     ['revenue_lost', minorOf(total, currency)],
   ],
-  currency,
   happenedAt: at,
 }))
-adds(orders.ReturnCompleted, ({ amount, currency, at }) => ({
+addsMoney(orders.ReturnCompleted, ({ amount, currency, at }) => ({
   counts: [
     ['returned', 1],
     ['revenue_returned', minorOf(amount, currency)],
   ],
-  currency,
   happenedAt: at,
 }))
 for (const event of [orders.OrderPaid, orders.CancellationRequested, orders.ManualPaymentReceived]) {
@@ -131,6 +135,11 @@ const NOTHING: Addition = { counts: [] }
 export function additionOf(event: { readonly type: string }, data: unknown): Addition {
   const adding = additions.get(event.type) as ((data: unknown) => Addition) | undefined
   return adding === undefined ? NOTHING : adding(data)
+}
+
+/** The currency of what an event counts; empty where it counts no money. */
+export function currencyOf(event: { readonly type: string }, data: unknown): string {
+  return counting.has(event.type) ? (data as { readonly currency: string }).currency : ''
 }
 
 /** Every event of every service: a new one is counted as soon as its contract names it. */

@@ -84,6 +84,7 @@ export const order = aggregate<Order>('order')({
   ],
   events: orderEvents,
   initial: () => nothing,
+  constant: 'placed',
   loads: { PlaceOrder: placingLoads },
 
   decide: {
