@@ -8,6 +8,7 @@ import { StoreRefused, StoreUnavailable } from './platform/ports.ts'
 import { parseApiKeys, type ApiKey } from './platform/http/api-keys.ts'
 import { createServer, type Server } from './platform/http/server.ts'
 import { rebuildCodes, rebuildRoutes } from './platform/rebuild/routes.ts'
+import type { ParkedCounts } from './platform/parking/parking.ts'
 import { countOpenEffects } from './platform/runtime/count-effects.ts'
 import { Lonja } from './platform/runtime/lonja.ts'
 import type { Settings } from './platform/settings.ts'
@@ -214,8 +215,15 @@ function watch(metrics: Metrics, application: Lonja, { databases }: OpenDatabase
       return sent
     },
     openEffects: () => countOpenEffects(application),
+    parkedKeys: async () => byGroup(application, ({ keys }) => keys),
+    parkedMessages: async () => byGroup(application, ({ messages }) => messages),
     oldestSnapshotSeconds: () => oldestSnapshots(databases),
   })
+}
+
+/** Zero is told as well: an alarm on a series that is not there never ends. */
+function byGroup(application: Lonja, valueOf: (counts: ParkedCounts) => number): Readonly<Record<string, number>> {
+  return Object.fromEntries(application.registry.groups.map(({ name }) => [name, valueOf(application.parked(name))]))
 }
 
 /** SQLite's one writer waits for nobody's snapshot; on PostgreSQL an old one keeps dead rows of the heads alive. */
@@ -261,6 +269,8 @@ function withOperations(lonja: Lonja): Application {
     sagas: [],
     projections: [],
     feeds: [],
+    faults: {},
+    parking: {},
   }
   return {
     services: [...lonja.services, operations],

@@ -1,5 +1,6 @@
 // `lonja describe`: what runs and how far it is: services, topics, consumer groups with their lag, handlers, effects.
 import type { GroupLag } from '../platform/application.ts'
+import type { ParkedCounts } from '../platform/parking/parking.ts'
 import { countOpenEffects } from '../platform/runtime/count-effects.ts'
 import type { Lonja } from '../platform/runtime/lonja.ts'
 import { EXIT, isSet, noWords, type Call } from './command.ts'
@@ -32,8 +33,8 @@ async function describeAll(lonja: Lonja) {
 }
 type Description = Awaited<ReturnType<typeof describeAll>>
 
-function groupsOf({ registry }: Lonja, lags: readonly GroupLag[]) {
-  return registry.groups.map(({ name, service, topics, reactions, folds, projection }) => {
+function groupsOf(lonja: Lonja, lags: readonly GroupLag[]) {
+  return lonja.registry.groups.map(({ name, service, topics, reactions, folds, projection }) => {
     const own = lags.filter(({ group }) => group === name)
     const handlers = [...reactions].flatMap(([type, each]) => each.map((reaction) => ({ type, name: reaction.name })))
     return {
@@ -42,6 +43,7 @@ function groupsOf({ registry }: Lonja, lags: readonly GroupLag[]) {
       topics,
       lag: own.reduce((sum, { head, next }) => sum + Math.max(0, head - next), 0),
       read: own.reduce((sum, { next }) => sum + next, 0),
+      parked: lonja.parked(name),
       handlers: projection === undefined ? handlers : [...folds.keys()].map((type) => ({ type, name: 'fold' })),
     }
   })
@@ -67,7 +69,9 @@ function linesOf({ services, topics, groups, effects }: Description): string[] {
     ),
     ...part(
       'CONSUMER GROUPS',
-      groups.map(({ name, lag, read, topics: heard }) => [name, `lag ${lag}`, `read ${read}`, heard.join(', ')]),
+      groups.map(({ name, lag, read, parked, topics: heard }) => {
+        return [name, `lag ${lag}`, `read ${read}`, parkedText(parked), heard.join(', ')]
+      }),
     ),
     ...part(
       'HANDLERS',
@@ -84,6 +88,10 @@ function linesOf({ services, topics, groups, effects }: Description): string[] {
       ]),
     ),
   ].slice(0, -1)
+}
+
+function parkedText({ keys, held, messages }: ParkedCounts): string {
+  return keys === 0 ? 'nothing parked' : `${keys} keys parked (${held} held), ${messages} messages`
 }
 
 function part(title: string, rows: readonly (readonly string[])[]): string[] {

@@ -73,13 +73,14 @@ async function openToRead(address: StoreAddress): Promise<Store> {
 
 /** Where every head, cursor and live table is. */
 async function lookAround({ runtimes, registry }: Lonja): Promise<void> {
-  for (const { channels, options } of runtimes) {
+  for (const { channels, options, parking } of runtimes) {
     // A projection that was rebuilt lies in another table than at first.
     await options.recalled?.()
     for (const { schema, topics } of registry.schemas) {
       if (topics.length > 0) channels.applyHeads(await options.storeOf(schema).heads(schema), 0)
     }
     for (const service of options.hosted) await readCursors(options.store, service, channels)
+    await parking.recall()
   }
 }
 

@@ -44,8 +44,11 @@ export interface SagaState {
   readonly history: readonly { readonly at: number; readonly what: string }[]
 }
 
-/** What moves a saga: an event, or the time limit of a turn. */
-export type SagaInput = { readonly event: Message } | { readonly lateTurn: number }
+/** What moves a saga: an event, the time limit of a turn, or the news that one of its messages was given up. */
+export type SagaInput =
+  | { readonly event: Message }
+  | { readonly lateTurn: number }
+  | { readonly died: { readonly type: string; readonly code: string } }
 
 export interface SagaMove {
   readonly state: SagaState
@@ -78,6 +81,7 @@ export function needsPerson({ status }: SagaState): boolean {
 /** @returns undefined when the input does not concern the saga where it stands: recorded in the log, nothing to do. */
 export function decideSaga(saga: Saga, state: SagaState, input: SagaInput, now: number): SagaMove | undefined {
   if ('lateTurn' in input) return input.lateTurn === state.turn ? late(saga, state, now) : undefined
+  if ('died' in input) return died(saga, state, input.died, now)
   const { event } = input
   if (state.status === 'none') return event.type === saga.starts.type ? start(saga, event, now) : undefined
   // The aggregate has ended, so no message of the saga would be answered any more.
@@ -155,6 +159,41 @@ function late(saga: Saga, state: SagaState, now: number): SagaMove | undefined {
   }
   const flagged = { ...state, flagged: [...state.flagged, step.name] }
   return undoFrom(saga, noted(flagged, now, `undo of ${step.name} not answered in time`), state.step - 1, now)
+}
+
+/**
+ * What is awaited does not come by itself any more. A step needs a person: nobody knows what it did, and redriven it is
+ * answered after all. A dead undo is flagged and the next undo goes on. An end keeps waiting, and somebody is told.
+ */
+function died(
+  saga: Saga,
+  state: SagaState,
+  { type, code }: { readonly type: string; readonly code: string },
+  now: number,
+): SagaMove | undefined {
+  if (!isAwaited(saga, state, type)) return undefined
+  const next = noted(state, now, `${type} died: ${code}`)
+  if (state.status === 'running') return rest(saga, { ...next, flagged: [stepAt(saga, state.step).name] }, 'overdue')
+  if (state.status === 'undoing') {
+    const flagged = [...state.flagged, stepAt(saga, state.step).name]
+    return undoFrom(saga, { ...next, flagged }, state.step - 1, now)
+  }
+  if (state.status !== 'succeeding' && state.status !== 'failing') return { state: next, sends: [] }
+  const end = state.status === 'succeeding' ? saga.succeeds.done.type : saga.fails.done.type
+  return { state: { ...next, flagged: [end] }, sends: saga.flags === undefined ? [] : [saga.flags(state.data, [end])] }
+}
+
+/** Whether the saga is where a message of this type is what it sent last, or the answer that it waits for. */
+function isAwaited(saga: Saga, { status, step: index, data, flagged, reason }: SagaState, type: string): boolean {
+  if (status === 'succeeding') return [saga.succeeds.send(data).type, saga.succeeds.done.type].includes(type)
+  if (status === 'failing') return [saga.fails.send(data, reason).type, saga.fails.done.type].includes(type)
+  const steps = status === 'needs-person' ? saga.steps.filter(({ name }) => flagged.includes(name)) : []
+  const awaited = status === 'running' || status === 'overdue' || status === 'undoing' ? [stepAt(saga, index)] : steps
+  return awaited.some((step) => typesOf(step, data).includes(type))
+}
+
+function typesOf({ send, undo, done, refused, undone }: Step<unknown>, data: unknown): (string | undefined)[] {
+  return [send(data).type, undo?.(data).type, done.type, refused?.type, undone?.type]
 }
 
 function toStep(saga: Saga, state: SagaState, index: number, now: number): SagaMove {

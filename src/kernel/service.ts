@@ -1,5 +1,7 @@
 // A service at a glance: everything that it is made of, in one declaration.
 import type { CodeTable } from './refuse.ts'
+import type { FaultTable } from './fault.ts'
+import type { ServiceParking } from './parking.ts'
 import type { AnyMessageType, Topic } from './message.ts'
 import type { Handler, StateKind } from './handler.ts'
 import type { AnyAggregate } from './aggregate.ts'
@@ -24,6 +26,10 @@ export interface ServiceRules<Name extends string> {
   readonly projections?: readonly Projection[]
   readonly feeds?: readonly Feed[]
   readonly routes?: readonly Route[]
+  /** Which of its errors can pass by themselves, by code or name. */
+  readonly faults?: FaultTable
+  /** What becomes of messages that its handlers can not handle; by default their key waits for a person. */
+  readonly parking?: ServiceParking
 }
 
 export interface Service {
@@ -40,13 +46,28 @@ export interface Service {
   readonly projections: readonly Projection[]
   readonly feeds: readonly Feed[]
   readonly routes: readonly Route[]
+  readonly faults: FaultTable
+  readonly parking: ServiceParking
 }
 
 /** Declares a service. A handler that says another service's event does not compile. */
 export function service<const Name extends string>(
   rules: { readonly name: Name } & ServiceRules<NoInfer<Name>>,
 ): Service {
-  const { contract, aggregates, entities, handlers, answers, sagas, projections, feeds, routes, ...rest } = rules
+  const {
+    contract,
+    aggregates,
+    entities,
+    handlers,
+    answers,
+    sagas,
+    projections,
+    feeds,
+    routes,
+    faults,
+    parking,
+    ...rest
+  } = rules
   return {
     ...rest,
     topics: contract.topics,
@@ -58,5 +79,7 @@ export function service<const Name extends string>(
     projections: projections ?? [],
     feeds: feeds ?? [],
     routes: routes ?? [],
+    faults: faults ?? {},
+    parking: parking ?? {},
   }
 }

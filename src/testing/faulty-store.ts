@@ -44,7 +44,7 @@ export function faultyStore(store: Store): FaultyStore {
           if (fault === 'conflict') throw new Conflict('a test says so')
           if (fault === 'unavailable') throw new StoreUnavailable('a test says so')
           if (fault === 'lost before') throw new CommitUnknown('a test says so')
-          if (refused !== undefined && holds(plan, refused)) throw new BadData(`a test refuses ${refused}`)
+          if (refused !== undefined && holds(plan, refused)) throw new BadData('a test refuses one of its values')
           const firsts = await transaction.commit(plan)
           commits += 1
           if (fault === 'lost after') throw new CommitUnknown('a test says so')

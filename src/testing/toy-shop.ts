@@ -58,7 +58,7 @@ export const order = aggregate<Order>('order')({
     Cancelled: () => ({ status: 'cancelled' }),
   },
 })
-const checkout = saga({
+export const checkout = saga({
   name: 'checkout',
   starts: Placed,
   key: 'orderId',
@@ -148,6 +148,7 @@ export const depotService = service({
       loads: ({ orderId }) => [stock.at('A'), hold.at(orderId)],
       handle: ({ orderId, units }, held, { now }) => {
         if (orderId.startsWith('poison')) throw new Error('poison')
+        if (orderId.startsWith('dead')) throw new TypeError('dead')
         const { left } = held.get(stock.at('A'))
         if (left < units) return Refused({ orderId })
         held.put(stock.at('A'), { left: left - units })
@@ -159,6 +160,7 @@ export const depotService = service({
       says: [Released],
       loads: ({ orderId }) => [stock.at('A'), hold.at(orderId)],
       handle: ({ orderId }, held) => {
+        if (orderId.startsWith('stuck')) throw new TypeError('stuck')
         const { units } = held.get(hold.at(orderId))
         held.put(stock.at('A'), { left: held.get(stock.at('A')).left + units })
         held.put(hold.at(orderId), { units: 0 })

@@ -59,3 +59,16 @@ export function recordsOf(source: string, row: LogRow, from: number): LogRecord[
   }
   return records
 }
+
+/** The text that the log stores of a record: the same bytes, whether it was just made or read back. */
+export function bodyTextOf({ type, key, data, correlation, cause, traceparent }: LogRecord): string {
+  const body: RecordBody = {
+    type,
+    key,
+    data,
+    ...(correlation === key ? undefined : { correlation }),
+    cause,
+    ...(traceparent === undefined ? undefined : { traceparent }),
+  }
+  return JSON.stringify(body)
+}

@@ -6,25 +6,25 @@ import type { Channel, Channels } from './channels.ts'
 import type { DocumentCache } from './document-cache.ts'
 import type { Input } from './inputs.ts'
 import type { Observer } from './observer.ts'
-import type { TimerRow } from './outbox.ts'
+import type { Parking } from '../parking/parking.ts'
+import type { Retry } from '../parking/retry.ts'
 import type { Registry } from './registry.ts'
-import type { Delivery, FailedTimer, Fault } from './round-context.ts'
+import type { Batch, FailedTimer, Fault } from './round-context.ts'
 import { Round } from './round.ts'
 
 /** Conflicts in a row before the batch is taken apart: by then it is no race but a row that can never be written. */
 const MAX_CONFLICTS = 8
 
-/** What one batch is made of. */
-export interface Batch {
-  readonly inputs: readonly Input[]
-  readonly backlog: readonly Delivery[]
-  readonly timers: readonly TimerRow[]
-}
-
-const NOTHING: Batch = { inputs: [], backlog: [], timers: [] }
+const NOTHING: Batch = { inputs: [], backlog: [], timers: [], retries: [] }
 
 /** A part that can't be committed even alone. */
-export type PartFailure = { readonly input: Input; readonly error: unknown } | Fault | FailedTimer
+export type PartFailure = { readonly input: Input; readonly error: unknown } | Fault | FailedTimer | FailedRetry
+
+/** A retry that met another's writes again and again. */
+export interface FailedRetry {
+  readonly retry: Retry
+  readonly error: unknown
+}
 
 export interface BatchRunnerOptions {
   readonly registry: Registry
@@ -37,6 +37,7 @@ export interface BatchRunnerOptions {
   readonly strict?: boolean
   readonly isOurs: (channel: Channel) => boolean
   readonly liveTable: (service: string, projection: Projection) => Table
+  readonly parking: Parking
   /** Memory read again after somebody else wrote, and what is left to do. */
   readonly afresh: (inputs: readonly Input[]) => Promise<Batch>
   readonly committed: (round: Round) => void
@@ -83,7 +84,7 @@ export class BatchRunner {
   }
 
   async #try(
-    { inputs, backlog, timers }: Batch,
+    batch: Batch,
     { locks, cascades }: { readonly locks: readonly Locks[]; readonly cascades: boolean },
   ): Promise<{ readonly round: Round; readonly conflict: Conflict | undefined }> {
     const { store, observer, clock, committed } = this.#options
@@ -93,7 +94,7 @@ export class BatchRunner {
     const context = { ...this.#options, now: startedAt, transaction: this.#lastTransaction, cascades }
     const round = new Round({ strict: false, ...context }, transaction)
     try {
-      await round.run(inputs, backlog, timers)
+      await round.run(batch)
       if (!round.isEmpty) round.applied(await transaction.commit(round.plan()))
     } catch (error) {
       if (!(error instanceof Conflict)) throw error
@@ -110,7 +111,8 @@ export class BatchRunner {
   /** Each part alone and without a cascade, so that the unsound one costs only itself. */
   async #takeApart(inputs: readonly Input[]): Promise<void> {
     for (const input of inputs) await this.#alone({ ...NOTHING, inputs: [input] }, (error) => ({ input, error }))
-    const { backlog, timers } = await this.#options.afresh([])
+    const { backlog, timers, retries } = await this.#options.afresh([])
+    for (const retry of retries) await this.#retryAlone({ ...retry, messages: retry.messages.slice(0, 1) })
     for (const { cursor, records } of backlog) {
       const [record] = records
       if (record === undefined) continue
@@ -120,12 +122,31 @@ export class BatchRunner {
     for (const timer of timers) await this.#alone({ ...NOTHING, timers: [timer] }, (error) => ({ timer, error }))
   }
 
-  async #alone(batch: Batch, failureOf: (error: unknown) => PartFailure): Promise<void> {
+  /** A parked message whose outcome the store refuses has failed, as if its handler had thrown. */
+  async #retryAlone(retry: Retry): Promise<void> {
+    await this.#alone(
+      { ...NOTHING, retries: [retry] },
+      (error) => ({ retry, error }),
+      (error) => {
+        if (error instanceof Conflict) return undefined
+        return { ...NOTHING, retries: [{ ...retry, refused: error }] }
+      },
+    )
+  }
+
+  /** @param instead what to commit in place of a batch that can't be. */
+  async #alone(
+    batch: Batch,
+    failureOf: (error: unknown) => PartFailure,
+    instead?: (error: unknown) => Batch | undefined,
+  ): Promise<void> {
     try {
       await this.#untilCommitted(batch, false)
     } catch (error) {
       if (isStoreFailure(error)) throw error
-      this.#options.failed(failureOf(error))
+      const other = instead?.(error)
+      if (other === undefined) this.#options.failed(failureOf(error))
+      else await this.#alone(other, failureOf)
     }
   }
 }

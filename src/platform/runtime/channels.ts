@@ -34,6 +34,8 @@ export interface Cursor {
   /** Tries of the record at `next` that failed, and when the next one is due. */
   tries: number
   retryAt: number
+  /** The store refused what the record at `next` leads to, at each quick try: it is set aside without another. */
+  refused: unknown
 }
 
 export class Channels {
@@ -119,6 +121,7 @@ function newChannel(
       stopped: undefined,
       tries: 0,
       retryAt: 0,
+      refused: undefined,
     })
   }
   return channel

@@ -2,7 +2,8 @@
 import type { AnyMessageType } from '../../kernel/message.ts'
 import type { Service } from '../../kernel/service.ts'
 import type { Saga } from '../../kernel/saga.ts'
-import { sagaProblems } from '../../kernel/saga.ts'
+import { eventsOf, sagaProblems } from '../../kernel/saga.ts'
+import { parkingProblems } from '../parking/policy.ts'
 import { kindsOf, saidBy } from './registry.ts'
 
 /** @throws with every finding, one a line. */
@@ -14,6 +15,7 @@ export function checkWiring(services: readonly Service[]): void {
     ...services.flatMap((service) => service.sagas.flatMap(sagaProblems)),
     ...services.flatMap((service) => unpublishedEvents(service)),
     ...services.flatMap((service) => silentSources(service, services)),
+    ...services.flatMap((service) => parkingProblems(service, topicsReadBy(service))),
   ]
   if (problems.length > 0) throw new Error(`The services do not fit together:\n- ${problems.join('\n- ')}`)
 }
@@ -77,6 +79,16 @@ function unpublishedEvents(service: Service): string[] {
   return saidBy(service)
     .filter(({ kind, type }) => kind === 'event' && !service.publishes.some((event) => event.type === type))
     .map(({ type }) => `${service.name} says ${type} but does not list it under publishes.`)
+}
+
+/** The topics from which a message can come that the service fails at. */
+function topicsReadBy(service: Service): ReadonlySet<string> {
+  const handlers = [...service.aggregates.flatMap((aggregate) => aggregate.handlers), ...service.handlers]
+  return new Set([
+    ...handlers.map(({ message }) => message.topic),
+    ...service.sagas.flatMap((saga) => [...eventsOf(saga).values()].map(({ topic }) => topic)),
+    ...service.projections.flatMap(({ folds }) => folds.map(({ event }) => event.topic)),
+  ])
 }
 
 /** A handler or a fold of an event that no service publishes would wait for ever. */

@@ -3,6 +3,10 @@ import type { Reader, Reply, StoryEntry } from '../../kernel/route.ts'
 import type { Service } from '../../kernel/service.ts'
 import type { Application, GroupLag, PartHealth, Submission } from '../application.ts'
 import type { Clock, Membership, Random, Store } from '../ports.ts'
+import type { DeadLetter } from '../parking/dead-letter.ts'
+import type { Decision, OfficeOptions } from '../parking/dead-letter-office.ts'
+import { discard, redrive } from '../parking/dead-letter-office.ts'
+import type { ParkedCounts } from '../parking/parking.ts'
 import { LiveTables } from '../rebuild/live-tables.ts'
 import { Rebuilds } from '../rebuild/rebuilds.ts'
 import { checkWiring } from './check-wiring.ts'
@@ -179,6 +183,29 @@ export class Lonja implements Application {
     )
   }
 
+  /** Sends a dead letter of the service again. @see redrive in dead-letter-office.ts */
+  redrive(service: string, decision: Decision): Promise<DeadLetter | undefined> {
+    return this.#decide(service, (office) => redrive(office, decision))
+  }
+
+  /** Gives a dead letter of the service up. @see discard in dead-letter-office.ts */
+  discard(service: string, decision: Decision): Promise<DeadLetter | undefined> {
+    return this.#decide(service, (office) => discard(office, decision))
+  }
+
+  async #decide(service: string, work: (office: OfficeOptions) => Promise<DeadLetter | undefined>) {
+    const { store } = this.#databaseOf(service)
+    const decided = await work({ registry: this.registry, store, service, clock: this.#options.clock })
+    if (decided !== undefined) this.#runtime(service).unparked()
+    return decided
+  }
+
+  /** What is parked in a group, as far as the processes of its database have told this one. */
+  parked(group: string): ParkedCounts {
+    const counts = this.runtimes.map(({ parking }) => parking.counts(group))
+    return counts.find(({ keys }) => keys > 0) ?? { keys: 0, held: 0, messages: 0 }
+  }
+
   async health(): Promise<readonly PartHealth[]> {
     const stores = this.runtimes.map(({ options, storeError }): PartHealth => {
       const part = `store ${options.store.dialect} of ${options.hosted.join(', ')}`
@@ -186,20 +213,26 @@ export class Lonja implements Application {
       return { part, status: 'unhealthy', detail: storeError }
     })
     const groups = new Map<string, PartHealth>()
-    for (const { group, head, next, stopped, topic, partition } of await this.lags()) {
-      const known = groups.get(group)
-      if (known !== undefined && known.status !== 'healthy') continue
-      const part = `group ${group}`
-      if (stopped !== undefined) {
-        groups.set(group, { part, status: 'degraded', detail: `stands still at ${topic}/${partition}: ${stopped}` })
-      } else if (head - next > LAG_DEGRADED) {
-        groups.set(group, {
-          part,
-          status: 'degraded',
-          detail: `${head - next} records behind on ${topic}/${partition}`,
-        })
-      } else groups.set(group, { part, status: 'healthy', detail: 'keeps up' })
+    for (const lag of await this.lags()) {
+      const known = groups.get(lag.group)
+      if (known === undefined || known.status === 'healthy') groups.set(lag.group, healthOfLag(lag))
     }
+    for (const [group, health] of groups) groups.set(group, withParked(health, this.parked(group)))
     return [...stores, ...groups.values()]
   }
+}
+
+function healthOfLag({ group, head, next, stopped, topic, partition }: GroupLag): PartHealth {
+  const part = `group ${group}`
+  const degraded = (detail: string): PartHealth => ({ part, status: 'degraded', detail })
+  if (stopped !== undefined) return degraded(`stands still at ${topic}/${partition}: ${stopped}`)
+  if (head - next > LAG_DEGRADED) return degraded(`${head - next} records behind on ${topic}/${partition}`)
+  return { part, status: 'healthy', detail: 'keeps up' }
+}
+
+function withParked(health: PartHealth, { keys, held, messages }: ParkedCounts): PartHealth {
+  if (keys === 0) return health
+  const parked = `${keys} keys are parked with ${messages} messages, ${held} of them held for a person`
+  const detail = health.status === 'healthy' ? parked : `${health.detail}; ${parked}`
+  return { ...health, status: 'degraded', detail }
 }

@@ -1,6 +1,17 @@
 // What the runtime tells telemetry: counts and times in bulk, once a batch.
+import type { LogRecord } from '../log/record.ts'
+import type { HandlerName } from '../parking/breakers.ts'
+import type { ParkingNote } from '../parking/setting-aside.ts'
 import type { Cursor } from './channels.ts'
 import type { Round } from './round.ts'
+
+/** What failed: never its body, only the record's address. */
+export interface FailedPart {
+  readonly group: string
+  readonly position: string
+  readonly type: string
+  readonly record?: LogRecord
+}
 
 /** What a batch did, for metrics and logs. */
 export interface Observer {
@@ -9,7 +20,16 @@ export interface Observer {
   /** A batch met another's write and runs again. */
   conflicted(reason: string): void
   /** A record, answer or timer failed; the message holds no personal data. */
-  fault(what: { readonly group: string; readonly position: string; readonly type: string }, error: unknown): void
+  fault(what: FailedPart, error: unknown): void
+  /** The first message of a key could not be handled and waits for its next try; the others of its key wait behind. */
+  parked(note: ParkingNote): void
+  /** Nothing of the key waits any more. */
+  unparked(note: ParkingNote): void
+  /** A message was given up. */
+  dead(note: ParkingNote): void
+  /** A handler failed for too many keys: its messages wait until it works again. */
+  breakerOpened(handler: HandlerName): void
+  breakerClosed(handler: HandlerName): void
   /** A cursor stands still and needs a look. */
   alarm(cursor: Cursor, message: string): void
   /** The store can't be used at present. */
@@ -21,6 +41,11 @@ export const silentObserver: Observer = {
   committed: () => undefined,
   conflicted: () => undefined,
   fault: () => undefined,
+  parked: () => undefined,
+  unparked: () => undefined,
+  dead: () => undefined,
+  breakerOpened: () => undefined,
+  breakerClosed: () => undefined,
   alarm: () => undefined,
   storeDown: () => undefined,
   storeUp: () => undefined,

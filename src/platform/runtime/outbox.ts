@@ -1,6 +1,7 @@
 // What a batch says: records for the log, requests to the outside, timers and the trail; all written in one commit.
 import type { MessageInfo, Message } from '../../kernel/message.ts'
 import { keyOf } from '../../kernel/message.ts'
+import { topicOf } from '../../kernel/message-died.ts'
 import type { LogRecord, RecordBody } from '../log/record.ts'
 import type { Append, Row, Write } from '../ports.ts'
 import { trailTable } from '../store/tables.ts'
@@ -132,7 +133,7 @@ export class Outbox {
     }
     const text = JSON.stringify(body)
     if (text.length > MAX_RECORD_BYTES) throw new Error(`${type} is larger than ${MAX_RECORD_BYTES} bytes.`)
-    return { channel: this.#channels.to(service, info.topic, key), body, text }
+    return { channel: this.#channels.to(service, topicOf(info, service), key), body, text }
   }
 
   #append({ channel, body, text }: Prepared, { correlation, cause, traceparent }: Origin): void {

@@ -7,13 +7,18 @@ import type { Fold, Projection } from '../../kernel/projection.ts'
 import type { Service } from '../../kernel/service.ts'
 import type { Saga } from '../../kernel/saga.ts'
 import { eventsOf } from '../../kernel/saga.ts'
+import { MESSAGE_DIED, messageDied } from '../../kernel/message-died.ts'
 import type { SchemaDeclaration, Table } from '../ports.ts'
 import {
   PLATFORM_SCHEMA,
   buildsTable,
   cursorsTable,
+  deadLettersTable,
   effectsTable,
   idempotencyTable,
+  parkedKeysTable,
+  parkedTable,
+  parkingLotsTable,
   projectionTable,
   stateTable,
   streamsTable,
@@ -21,7 +26,7 @@ import {
   trailTable,
 } from '../store/tables.ts'
 import type { SagaAlarm } from './saga-reaction.ts'
-import { sagaKind, sagaReaction, sagaTimerReaction } from './saga-reaction.ts'
+import { sagaDeathReaction, sagaKind, sagaReaction, sagaTimerReaction } from './saga-reaction.ts'
 
 /** Grows with each change of the platform's or a service's tables. */
 const SCHEMA_VERSION = 2
@@ -53,6 +58,9 @@ export interface Group {
 export interface ServiceTables {
   readonly cursors: Table
   readonly idempotency: Table
+  readonly parkedKeys: Table
+  readonly parked: Table
+  readonly deadLetters: Table
   readonly streams: Table
   readonly timers: Table
   readonly effects: Table
@@ -102,7 +110,7 @@ export function buildRegistry(services: readonly Service[]): Registry {
     services,
     groups: services.flatMap(groupsOf),
     sagas: services.flatMap(({ sagas }) => sagas),
-    messages: new Map(services.flatMap(messagesOf).map((message) => [message.type, message])),
+    messages: new Map([messageDied, ...services.flatMap(messagesOf)].map((message) => [message.type, message])),
     commands: new Map(services.flatMap(commandReactions)),
     answers: new Map(services.flatMap(answerReactions)),
     effects: new Map(
@@ -139,6 +147,9 @@ function serviceTables(schema: string): ServiceTables {
   return {
     cursors: cursorsTable(schema),
     idempotency: idempotencyTable(schema),
+    parkedKeys: parkedKeysTable(schema),
+    parked: parkedTable(schema),
+    deadLetters: deadLettersTable(schema),
     streams: streamsTable(schema),
     timers: timersTable(schema),
     effects: effectsTable(schema),
@@ -157,6 +168,9 @@ function groupsOf(service: Service): Group[] {
   for (const saga of service.sagas) {
     for (const event of eventsOf(saga).values()) hear(event, sagaReaction(service.name, saga, event))
   }
+  // Those that a saga sends to append their events where it listens for its answers.
+  const deaths = service.sagas.map((saga) => sagaDeathReaction(service.name, saga))
+  if (deaths.length > 0) reactions.set(MESSAGE_DIED, deaths)
   const main: Group = {
     name: service.name,
     service: service.name,
@@ -211,7 +225,10 @@ function messagesOf(service: Service): MessageInfo[] {
 function sendersOf(services: readonly Service[]): ReadonlyMap<string, readonly string[]> {
   const senders = new Map<string, Set<string>>()
   for (const service of services) {
-    for (const { topic } of saidBy(service)) senders.set(topic, (senders.get(topic) ?? new Set()).add(service.name))
+    const topics = new Set(saidBy(service).map(({ topic }) => topic))
+    // Whoever handles messages may have to say that one died.
+    if (handlersOf(service).length + service.sagas.length > 0) topics.add(`${service.name}.events`)
+    for (const topic of topics) senders.set(topic, (senders.get(topic) ?? new Set()).add(service.name))
   }
   return new Map([...senders].map(([topic, names]) => [topic, [...names].toSorted()]))
 }
@@ -235,10 +252,13 @@ function schemasOf(
       topics: topics.map(({ name, partitions }: Topic) => ({ name, partitions })),
     }
   })
-  return [{ schema: PLATFORM_SCHEMA, version: SCHEMA_VERSION, tables: [trailTable], topics: [] }, ...own]
+  return [
+    { schema: PLATFORM_SCHEMA, version: SCHEMA_VERSION, tables: [trailTable, parkingLotsTable], topics: [] },
+    ...own,
+  ]
 }
 
-/** Cursors, idempotency keys, streams, sagas, entities, timers, effects, projections, trail; inside each by name. */
+/** Cursors, idempotency keys, parking, streams, sagas, entities, timers, effects, projections, trail; each by name. */
 function lockOrderOf(
   services: readonly Service[],
   tables: ReadonlyMap<string, ServiceTables>,
@@ -250,15 +270,19 @@ function lockOrderOf(
     if (own === undefined) continue
     rank(own.cursors, 0)
     rank(own.idempotency, 1)
-    rank(own.streams, 2)
-    for (const saga of service.sagas) rank(stateTable(service.name, sagaKind(saga)), 3)
+    rank(own.parkedKeys, 3)
+    rank(own.parked, 4)
+    rank(own.deadLetters, 5)
+    rank(own.streams, 6)
+    for (const saga of service.sagas) rank(stateTable(service.name, sagaKind(saga)), 7)
     for (const kind of [...service.aggregates.map((aggregate) => aggregate.kind), ...service.entities]) {
-      rank(stateTable(service.name, kind), 4)
+      rank(stateTable(service.name, kind), 8)
     }
-    rank(own.timers, 5)
-    rank(own.effects, 6)
-    rank(own.builds, 7)
+    rank(own.timers, 9)
+    rank(own.effects, 10)
+    rank(own.builds, 11)
   }
-  rank(trailTable, 9)
-  return (table) => ranks.get(`${table.schema}.${table.name}`) ?? 8
+  rank(parkingLotsTable, 2)
+  rank(trailTable, 13)
+  return (table) => ranks.get(`${table.schema}.${table.name}`) ?? 12
 }

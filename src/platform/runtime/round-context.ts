@@ -4,7 +4,9 @@ import type { LogRecord } from '../log/record.ts'
 import type { Table } from '../ports.ts'
 import type { Channel, Channels, Cursor } from './channels.ts'
 import type { DocumentCache } from './document-cache.ts'
-import type { AnswerInput } from './inputs.ts'
+import type { Parking } from '../parking/parking.ts'
+import type { Retry } from '../parking/retry.ts'
+import type { AnswerInput, Input } from './inputs.ts'
 import type { TimerRow } from './outbox.ts'
 import type { Registry } from './registry.ts'
 
@@ -24,6 +26,16 @@ export interface RoundContext {
   /** Only where this process is the only writer. */
   readonly cache: DocumentCache | undefined
   readonly liveTable: (service: string, projection: Projection) => Table
+  readonly parking: Parking
+}
+
+/** What one batch is made of. */
+export interface Batch {
+  readonly inputs: readonly Input[]
+  readonly backlog: readonly Delivery[]
+  readonly timers: readonly TimerRow[]
+  /** Parked keys whose first message is tried again. */
+  readonly retries: readonly Retry[]
 }
 
 /** Records of one cursor, contiguous from its position. */
@@ -32,7 +44,7 @@ export interface Delivery {
   readonly records: readonly LogRecord[]
 }
 
-/** A record whose handler threw: its cursor stands still, everything else goes on. */
+/** A record whose handler threw: its cursor stands still for a moment, everything else goes on. */
 export interface Fault {
   readonly cursor: Cursor
   readonly record: LogRecord
@@ -47,4 +59,13 @@ export interface FailedInput {
 export interface FailedTimer {
   readonly timer: TimerRow
   readonly error: unknown
+}
+
+/** A cursor that stands still though no record of it was tried. */
+export interface Pause {
+  readonly cursor: Cursor
+  readonly until: number
+  readonly message: string
+  /** Whether somebody has to look; else it goes on by itself. */
+  readonly isAlarm: boolean
 }

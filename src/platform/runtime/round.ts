@@ -2,17 +2,18 @@
 import type { Context } from '../../kernel/handler.ts'
 import type { SagaState } from '../../kernel/saga-decider.ts'
 import { Refusal } from '../../kernel/refuse.ts'
-import type { LogRecord } from '../log/record.ts'
-import { positionOf } from '../log/record.ts'
+import type { Turn } from '../parking/round-parking.ts'
+import { RoundParking } from '../parking/round-parking.ts'
+import { RoundRetries } from '../parking/round-retries.ts'
 import type { Plan, Row, Transaction, Write } from '../ports.ts'
 import type { Channel, Cursor } from './channels.ts'
 import { Commands, mayCatchUp } from './commands.ts'
-import type { Delivery, FailedInput, FailedTimer, Fault, RoundContext } from './round-context.ts'
+import type { Batch, Delivery, FailedInput, FailedTimer, RoundContext } from './round-context.ts'
 import type { AnswerInput, AttemptInput, CommandInput, CommandOutcome, Input } from './inputs.ts'
-import type { EffectRow, Origin, TimerRow, TrailNote } from './outbox.ts'
+import type { EffectRow, TimerRow, TrailNote } from './outbox.ts'
 import { Outbox } from './outbox.ts'
 import { ProjectionSet } from './projection-set.ts'
-import type { Reaction } from './registry.ts'
+import { RecordHandler } from './record-handler.ts'
 import { sagaKind } from './saga-reaction.ts'
 import { WorkingSet } from './working-set.ts'
 import { cursorWrites, effectWrites, streamWrites, timerWrites } from './round-writes.ts'
@@ -27,7 +28,6 @@ const TIMER_RETRY_MS = 10_000
 
 export class Round {
   readonly outbox: Outbox
-  readonly faults: Fault[] = []
   readonly failedInputs: FailedInput[] = []
   readonly failedTimers: FailedTimer[] = []
   readonly firedTimers: TimerRow[] = []
@@ -35,8 +35,8 @@ export class Round {
   readonly taken: AnswerInput[] = []
   /** Failed tries of effects, with their rows as they become. */
   readonly attempted = new Map<AttemptInput, EffectRow>()
-  /** Messages and time by reaction: what the histograms of handlers are made of. */
-  readonly handled = new Map<Reaction, { count: number; ms: number }>()
+  readonly handler: RecordHandler
+  readonly parking: RoundParking
   records = 0
   readonly #context: RoundContext
   readonly #transaction: Transaction
@@ -45,6 +45,7 @@ export class Round {
   readonly #commands: Commands
   readonly #positions = new Map<Cursor, number>()
   readonly #halted = new Set<Cursor>()
+  readonly #retries: RoundRetries
   readonly #system: Context
 
   constructor(context: RoundContext, transaction: Transaction) {
@@ -56,11 +57,19 @@ export class Round {
     this.#projections = new ProjectionSet(context.liveTable)
     this.#commands = new Commands(registry, now)
     this.#system = { now, newId: context.newId, principal: 'system', role: 'admin' }
+    const { outbox } = this
+    const [documents, projections, system] = [this.#documents, this.#projections, this.#system]
+    this.handler = new RecordHandler({ registry, documents, projections, outbox, system })
+    const parts = { registry, parking: context.parking, handler: this.handler, outbox, now, newId: context.newId }
+    this.parking = new RoundParking(parts)
+    this.#retries = new RoundRetries(parts, this.parking.aside)
   }
 
-  /** Runs the inputs, the backlog and what they lead to, then the timers that nothing unread could make void. */
-  async run(inputs: readonly Input[], backlog: readonly Delivery[], timers: readonly TimerRow[]): Promise<void> {
-    await this.#takeInputs(inputs)
+  /** Runs inputs, retries, the backlog and what they lead to, then the timers that nothing unread could make void. */
+  async run({ inputs, backlog, timers, retries }: Batch): Promise<void> {
+    await Promise.all([this.#takeInputs(inputs), this.parking.load(this.#transaction)])
+    await this.#retries.run(retries, this.#transaction)
+    this.records += this.#retries.records
     await this.deliver(backlog)
     await this.#cascade()
     const ready = timers.filter((timer) => this.#mayFire(timer))
@@ -74,8 +83,8 @@ export class Round {
     await this.#commands.load(this.#transaction, commands)
     const attempts = inputs.filter((input) => input.kind === 'attempt')
     const answers = inputs.filter((input) => input.kind === 'answer')
-    for (const { reaction, submission } of commands) this.#want(reaction, submission.command.data)
-    for (const { reaction, row, answer } of answers) this.#want(reaction, { request: row.request, answer })
+    for (const { reaction, submission } of commands) this.handler.wantFor(reaction, submission.command.data)
+    for (const { reaction, row, answer } of answers) this.handler.wantFor(reaction, { request: row.request, answer })
     await this.#documents.load(this.#transaction)
     for (const input of attempts) {
       const row = { ...input.row, version: input.row.version + 1, attempts: input.row.attempts + 1, due: input.due }
@@ -84,14 +93,6 @@ export class Round {
     }
     for (const input of answers) this.#takeAnswer(input)
     for (const input of commands) this.outcomes.set(input, this.#takeCommand(input))
-  }
-
-  #want(reaction: Reaction, data: unknown): void {
-    try {
-      this.#documents.want(reaction.service, reaction.loads(data))
-    } catch {
-      // The handler itself meets the same unsound data and its fault is counted there.
-    }
   }
 
   #takeCommand(input: CommandInput): CommandOutcome {
@@ -162,58 +163,37 @@ export class Round {
 
   /** Handles records group by group: all their states in one load, then each record over what those before it left. */
   async deliver(deliveries: readonly Delivery[]): Promise<void> {
-    for (const { cursor, records } of deliveries) {
-      const { reactions, folds, projection } = cursor.group
-      for (const record of records) {
-        for (const reaction of reactions.get(record.type) ?? []) this.#want(reaction, record.data)
-        const folding = folds.get(record.type)
-        if (folding !== undefined && projection !== undefined)
-          this.#projections.want({ service: cursor.group.service, projection }, folding, record)
-      }
-    }
-    await Promise.all([this.#documents.load(this.#transaction), this.#projections.load(this.#transaction)])
+    for (const { cursor, records } of deliveries) for (const record of records) this.handler.want(cursor.group, record)
+    await this.handler.load(this.#transaction)
     for (const delivery of deliveries) this.#handleInOrder(delivery)
   }
 
   #handleInOrder({ cursor, records }: Delivery): void {
     let position = this.positionOf(cursor)
-    for (const record of records) {
+    for (const [index, record] of records.entries()) {
       // Applying anything above a gap would hide a lost record for ever.
       if (record.sequence !== position) break
-      try {
-        this.#handle(cursor, record)
-      } catch (error) {
-        this.faults.push({ cursor, record, error })
+      if (!this.#pass({ cursor, record, records, index })) {
         this.#halted.add(cursor)
         break
       }
       position += 1
-      this.records += 1
     }
     if (position !== cursor.next) this.#positions.set(cursor, position)
   }
 
-  #handle({ group }: Cursor, record: LogRecord): void {
-    for (const reaction of group.reactions.get(record.type) ?? []) {
-      const startedAt = performance.now()
-      this.#documents.begin(reaction.service)
-      const outcomes = reaction.handle(record.data, this.#documents, this.#system)
-      this.outbox.take(outcomes, this.#originOf(reaction, record))
-      this.#documents.keep()
-      this.#timed(reaction, performance.now() - startedAt)
+  /** @returns whether the cursor may pass the record: it was handled, or put where it waits for its turn. */
+  #pass(turn: Turn): boolean {
+    const fate = this.parking.before(turn)
+    if (fate !== 'handle') return fate === 'passed'
+    try {
+      this.handler.handle(turn.cursor.group, turn.record)
+    } catch (error) {
+      return this.parking.failed(turn, error) === 'passed'
     }
-    const folds = group.folds.get(record.type)
-    const { service, projection } = group
-    if (folds !== undefined && projection !== undefined) this.#projections.fold({ service, projection }, folds, record)
-  }
-
-  #timed(reaction: Reaction, ms: number): void {
-    const times = this.handled.get(reaction)
-    if (times === undefined) this.handled.set(reaction, { count: 1, ms })
-    else {
-      times.count += 1
-      times.ms += ms
-    }
+    this.parking.succeeded(turn)
+    this.records += 1
+    return true
   }
 
   /** Where the sagas that this batch moved stand now. */
@@ -223,11 +203,6 @@ export class Round {
         .changedOf(sagaKind(saga))
         .map((state) => ({ saga: saga.name, status: (state as SagaState).status })),
     )
-  }
-
-  #originOf({ service }: Reaction, record: LogRecord): Origin {
-    const { correlation, traceparent, partition } = record
-    return { service, correlation, cause: positionOf(record), traceparent, partition }
   }
 
   /** Hands what was appended to the groups of this process, pass by pass until quiet. */
@@ -272,7 +247,7 @@ export class Round {
         timer.command === undefined ? registry.sagaTimers.get(timer.name) : registry.commands.get(timer.command.type)
       return { timer, reaction, data: timer.command === undefined ? timer.key : timer.command.data }
     })
-    for (const { reaction, data } of due) if (reaction !== undefined) this.#want(reaction, data)
+    for (const { reaction, data } of due) if (reaction !== undefined) this.handler.wantFor(reaction, data)
     await this.#documents.load(this.#transaction)
     for (const { timer, reaction, data } of due) {
       this.firedTimers.push(timer)
@@ -304,6 +279,7 @@ export class Round {
       this.outcomes.size === 0 &&
       this.taken.length === 0 &&
       this.attempted.size === 0 &&
+      this.parking.isEmpty &&
       this.firedTimers.length === 0
     )
   }
@@ -322,6 +298,7 @@ export class Round {
     const writes: Write[] = [
       ...cursorWrites(registry, this.#positions),
       ...this.#commands.writes(),
+      ...this.parking.writes(),
       ...streamWrites(registry, this.#documents.streamed(), now),
       ...this.#documents.changes(),
       ...effectWrites(registry, this.taken, this.attempted),
@@ -348,11 +325,13 @@ export class Round {
   /** Memory follows the commit: where each cursor and head is now. */
   applied(firsts: readonly number[]): void {
     this.#documents.remember()
+    this.parking.applied()
     for (const [cursor, position] of this.#positions) {
       cursor.next = position
       cursor.version += 1
       cursor.tries = 0
       cursor.stopped = undefined
+      cursor.refused = undefined
     }
     this.outbox.inOrder().forEach(({ channel, records }, index) => {
       channel.next = (firsts[index] ?? channel.next) + records.length

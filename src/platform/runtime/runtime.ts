@@ -10,14 +10,18 @@ import type { Channel } from './channels.ts'
 import { Channels, readCursors } from './channels.ts'
 import type { CommandInput, Input } from './inputs.ts'
 import type { Round } from './round.ts'
-import type { Delivery, FailedTimer, Fault } from './round-context.ts'
-import { type Batch, BatchRunner, type PartFailure } from './batch-runner.ts'
+import type { Batch, Delivery } from './round-context.ts'
+import { BatchRunner } from './batch-runner.ts'
+import { Breakers } from '../parking/breakers.ts'
+import { PARKING_NEWS, Parking } from '../parking/parking.ts'
+import { type Retry, dueRetries } from '../parking/retry.ts'
 import { readBacklog } from './backlog.ts'
 import { HeadWatch } from './head-watch.ts'
 import { DocumentCache } from './document-cache.ts'
 import { EffectExecutor } from './effect-executor.ts'
 import type { TimerRow } from './outbox.ts'
 import { ChangeListeners } from './change-listeners.ts'
+import { Setbacks } from './setbacks.ts'
 import { TIMER_RECHECK_MS, TimerWatch } from './timer-watch.ts'
 import { readOpenEffects } from './stored-rows.ts'
 import type { RuntimeOptions } from './runtime-options.ts'
@@ -26,10 +30,8 @@ import type { RuntimeOptions } from './runtime-options.ts'
 const MAX_WAITING_INPUTS = 5000
 /** What one batch takes: batches of 256 were half as fast at 800 open orders, larger than 1,000 only wait longer. */
 const MAX_INPUTS = 1000
-/** Quick tries of a record; after them its cursor stands still and is looked at ever more rarely. */
-const QUICK_TRIES = 3
-const RETRY_BASE_MS = 50
-const RETRY_MAX_MS = 60_000
+/** A copy that lags is given so long before the command is tried again. */
+const CATCH_UP_MS = 50
 const STORE_RETRY_MS = 250
 /** How long the start waits for a share of the partitions. */
 const JOIN_PATIENCE_MS = 1000
@@ -48,7 +50,9 @@ export class Runtime {
   readonly #timers: TimerWatch
   readonly #idle = new Set<() => void>()
   readonly #logIds = new Map<string, string>()
+  readonly parking: Parking
   readonly #batches: BatchRunner
+  readonly #setbacks: Setbacks
   /** On PostgreSQL other processes write too: there every batch reads. */
   readonly #cache: DocumentCache | undefined
   #isScheduled = false
@@ -69,15 +73,22 @@ export class Runtime {
     this.#heads = new HeadWatch({ ...options, channels: this.channels })
     this.#listeners = new ChangeListeners(clock)
     this.#cache = store.dialect === 'sqlite' ? new DocumentCache() : undefined
+    this.parking = new Parking({
+      ...options,
+      hosted: works ? hosted : [],
+      breakers: new Breakers(options),
+      holds: this.#works,
+    })
     this.#batches = new BatchRunner({
       ...options,
+      parking: this.parking,
       newId: this.newId,
       channels: this.channels,
       cache: this.#cache,
       isOurs: this.#isOurs,
       afresh: (inputs) => this.#afresh(inputs),
       committed: (round) => this.#finish(round),
-      failed: (failure) => this.#afterFault(failure),
+      failed: (failure) => this.#setbacks.failed(failure),
     })
     this.#timers = new TimerWatch(store, works ? hosted : [], ({ partition }) => this.#holds(partition))
     this.executor = new EffectExecutor({
@@ -90,6 +101,8 @@ export class Runtime {
         options.observer.fault({ group: row.service, position: row.id, type: row.effect }, error)
       },
     })
+    const { channels, executor, parking } = this
+    this.#setbacks = new Setbacks({ ...options, channels, executor, parking })
   }
 
   /** Reads where everything stands and goes on from there. */
@@ -158,13 +171,13 @@ export class Runtime {
     return this.#listeners.next(correlation, limitMs)
   }
 
-  /** Resolves when nothing waits, nothing is behind and no effect is open; timers of the future don't count. */
+  /** Resolves when nothing waits or is tried again and no effect is open; timers of the future don't count. */
   settled(): Promise<void> {
     return this.isQuiet() ? Promise.resolve() : new Promise((resolve) => this.#idle.add(resolve))
   }
 
   isQuiet(): boolean {
-    return this.isIdle() && this.executor.open === 0
+    return this.isIdle() && this.executor.open === 0 && this.parking.retrying === 0 && !this.#setbacks.isTrying
   }
 
   /** Nothing waits to be handled; calls to the outside may be under way or wait for their time. */
@@ -212,9 +225,8 @@ export class Runtime {
     if (this.#isStopped) return
     const { clock } = this.options
     const times = pauseMs === undefined ? [] : [clock.now() + pauseMs]
-    const stopped = this.channels.all.flatMap(({ cursors }) => cursors.filter((cursor) => cursor.stopped !== undefined))
     // A store that is away is not looked for more often because something is due.
-    if (this.storeError === undefined) times.push(this.#timers.next, ...stopped.map(({ retryAt }) => retryAt))
+    if (this.storeError === undefined) times.push(this.#timers.next, this.parking.next, this.#setbacks.next)
     const next = Math.min(...times)
     if (next === Number.POSITIVE_INFINITY) return
     this.#cancelAlarm = clock.after(Math.max(1, next - clock.now()), () => this.#wake())
@@ -229,9 +241,10 @@ export class Runtime {
     const timers = await this.#dueTimers(now)
     const inputs = this.#waiting.splice(0, MAX_INPUTS)
     try {
+      const retries = await this.#dueRetries(now)
       const backlog = await this.#backlog(now)
-      if (inputs.length === 0 && backlog.length === 0 && timers.length === 0) return undefined
-      const wasEmpty = await this.#batches.commit({ inputs, backlog, timers })
+      if (inputs.length + backlog.length + timers.length + retries.length === 0) return undefined
+      const wasEmpty = await this.#batches.commit({ inputs, backlog, timers, retries })
       return wasEmpty ? TIMER_RECHECK_MS : 0
     } catch (error) {
       if (error instanceof StoreUnavailable || error instanceof CommitUnknown) this.#giveBack(inputs, error)
@@ -245,33 +258,34 @@ export class Runtime {
       channels: this.channels,
       isOurs: this.#isOurs,
       now,
-      alarm: (cursor, message) => {
-        cursor.stopped = message
-        cursor.retryAt = now + RETRY_BASE_MS * 20
-        this.options.observer.alarm(cursor, message)
-      },
+      alarm: (cursor, message) => this.#setbacks.alarm(cursor, message),
     })
+  }
+
+  #dueRetries(now: number): Promise<readonly Retry[]> {
+    return dueRetries({ ...this.options, parking: this.parking }, now)
   }
 
   /** What is left of a batch after somebody else wrote: memory is read again, answers that were taken are dropped. */
   async #afresh(inputs: readonly Input[]): Promise<Batch> {
     await this.#recall()
     const now = this.options.clock.now()
-    const open = new Set<string>()
-    for (const service of this.options.hosted) {
-      for (const { id } of await readOpenEffects(this.options.store, service)) open.add(`${service} ${id}`)
-    }
+    const rows = await readOpenEffects(this.options)
+    const open = new Set(rows.map(({ service, id }) => `${service} ${id}`))
     const left = inputs.flatMap((input): Input[] => {
       if (input.kind === 'command') return [{ ...input, isFirstTry: false }]
       if (open.has(`${input.row.service} ${input.row.id}`)) return [input]
       if (input.kind === 'answer') input.taken()
       return []
     })
-    return { inputs: left, backlog: await this.#backlog(now), timers: await this.#dueTimers(now) }
+    const [timers, retries] = [await this.#dueTimers(now), await this.#dueRetries(now)]
+    return { inputs: left, backlog: await this.#backlog(now), timers, retries }
   }
 
-  #isOurs = ({ partitions, partition }: Channel): boolean =>
+  #works = (partitions: number, partition: number): boolean =>
     this.options.works && this.options.membership.holds(partitions, partition)
+
+  #isOurs = ({ partitions, partition }: Channel): boolean => this.#works(partitions, partition)
 
   /** After the commit, never before: answers, calls to the outside, wake-ups. */
   #finish(round: Round): void {
@@ -282,12 +296,10 @@ export class Runtime {
     }
     for (const input of round.taken) input.taken()
     for (const [input, row] of round.attempted) input.taken(row)
-    for (const { input, error } of round.failedInputs) this.executor.retryAnswer(input, error)
     const { works, membership } = this.options
     if (works) this.executor.add(round.outbox.effects.filter(({ partition }) => this.#holds(partition)))
     for (const { due } of round.outbox.timers) this.#timers.expect(due)
-    for (const fault of round.faults) this.#standStill(fault)
-    for (const failed of round.failedTimers) this.#report(failed)
+    this.#setbacks.take(round)
     this.#listeners.tell(round.outbox.trail.keys())
     const sources = new Set([...round.outbox.fresh.keys()].map(({ source }) => source))
     if (sources.size === 0) return
@@ -302,32 +314,10 @@ export class Runtime {
 
   /** The copy that the command was refused by may lag: it is tried again until it has caught up or patience is over. */
   #waitForCopy(input: CommandInput): void {
-    this.options.clock.after(RETRY_BASE_MS, () => {
+    this.options.clock.after(CATCH_UP_MS, () => {
       this.noticed('all')
       this.#enqueue(input)
     })
-  }
-
-  /** A part of a batch that fails also alone: everything else went on. */
-  #afterFault(failure: PartFailure): void {
-    if ('cursor' in failure) this.#standStill(failure)
-    else if ('timer' in failure) this.#report(failure)
-    else if (failure.input.kind === 'command') failure.input.reject(failure.error)
-    else if (failure.input.kind === 'answer') this.executor.retryAnswer(failure.input, failure.error)
-  }
-
-  #standStill({ cursor, record, error }: Fault): void {
-    const { clock, observer } = this.options
-    cursor.tries += 1
-    cursor.retryAt = clock.now() + Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** cursor.tries)
-    cursor.stopped = `${record.type} at ${record.sequence} failed ${cursor.tries} times`
-    const position = `${record.topic}/${record.partition}/${record.sequence}`
-    observer.fault({ group: cursor.group.name, position, type: record.type }, error)
-    if (cursor.tries >= QUICK_TRIES) observer.alarm(cursor, cursor.stopped)
-  }
-
-  #report({ timer: { service, name, key }, error }: FailedTimer): void {
-    this.options.observer.fault({ group: service, position: `${name} ${key}`, type: 'timer' }, error)
   }
 
   async #dueTimers(now: number): Promise<TimerRow[]> {
@@ -341,7 +331,15 @@ export class Runtime {
   #lookAgain(sources: readonly string[] | 'all'): void {
     if (sources === 'all' && !this.#heads.isPollDue()) return
     this.#timers.look()
+    if (sources === 'all' || sources.includes(PARKING_NEWS)) this.parking.forget()
     this.noticed(sources)
+  }
+
+  /** A person redrove or discarded a dead letter, here. */
+  unparked(): void {
+    this.parking.forget()
+    this.options.membership.announce([PARKING_NEWS])
+    this.#wake()
   }
 
   /** Logs grew elsewhere. */
@@ -365,14 +363,14 @@ export class Runtime {
     this.#timers.look()
     if (!works) return
     for (const service of hosted) await readCursors(store, service, this.channels)
+    // After the cursors: whatever was parked before they moved on is seen.
+    await this.parking.recall()
     this.executor.keepOnly(({ partition }) => this.#holds(partition))
-    for (const service of hosted) {
-      const rows = await readOpenEffects(store, service)
-      this.executor.add(
-        rows.filter(({ partition }) => this.#holds(partition)),
-        { recovered: true },
-      )
-    }
+    const rows = await readOpenEffects(this.options)
+    this.executor.add(
+      rows.filter(({ partition }) => this.#holds(partition)),
+      { recovered: true },
+    )
   }
 
   #afterFailure(error: unknown): number {

@@ -1,6 +1,8 @@
 // Sagas as reactions: their instances are documents, their time limits one lazy timer row each.
 import type { AnyMessageType, Message } from '../../kernel/message.ts'
 import type { Held, StateKind } from '../../kernel/handler.ts'
+import type { DiedMessage } from '../../kernel/message-died.ts'
+import { MESSAGE_DIED } from '../../kernel/message-died.ts'
 import { entity } from '../../kernel/entity.ts'
 import type { Saga } from '../../kernel/saga.ts'
 import type { SagaState } from '../../kernel/saga-decider.ts'
@@ -46,6 +48,30 @@ export function sagaReaction(service: string, saga: Saga, event: AnyMessageType)
       if (key === undefined) return []
       const state = held.get(kind.at(key))
       const move = decideSaga(saga, state, { event: { type: event.type, data } }, now)
+      return move === undefined ? [] : settle(saga, key, held, move)
+    },
+  }
+}
+
+/** A message was given up: an instance that waits for what it would have led to is flagged. */
+export function sagaDeathReaction(service: string, saga: Saga): Reaction {
+  const kind = sagaKind(saga)
+  const keyOf = (data: unknown): string | undefined => {
+    const { keyName, key } = data as DiedMessage
+    return keyName === saga.key ? key : undefined
+  }
+  return {
+    service,
+    name: `${saga.name} on ${MESSAGE_DIED}`,
+    loads: (data) => {
+      const key = keyOf(data)
+      return key === undefined ? [] : [kind.at(key)]
+    },
+    handle: (data, held, { now }) => {
+      const key = keyOf(data)
+      if (key === undefined) return []
+      const { type, code } = data as DiedMessage
+      const move = decideSaga(saga, held.get(kind.at(key)), { died: { type, code } }, now)
       return move === undefined ? [] : settle(saga, key, held, move)
     },
   }

@@ -4,10 +4,11 @@ import assert from 'node:assert/strict'
 import { faultyStore } from '../../testing/faulty-store.ts'
 import { startToyShop } from '../../testing/toy-shop.ts'
 import { openSqlite } from '../store/sqlite.ts'
+import type { Observer } from './observer.ts'
 
-async function start() {
+async function start(observer: Partial<Observer> = {}) {
   const store = faultyStore(openSqlite({ path: ':memory:' }))
-  const shop = await startToyShop({ store })
+  const shop = await startToyShop({ store, observer })
   return { ...shop, store }
 }
 
@@ -71,18 +72,19 @@ test('a value that the store refuses costs its own command only', async () => {
   await shop.stop()
 })
 
-test('a record whose value the store refuses stops its partition, and goes on once it is taken', async () => {
-  const shop = await start()
-  const results = await Promise.all(Array.from({ length: 8 }, (_, index) => shop.place(`order-${index}`, 1)))
-  assert.equal(results.length, 8)
+test('a record whose value the store refuses is parked with its key, and goes on once it is taken', async () => {
+  const { promise: parked, resolve } = Promise.withResolvers<string>()
+  const shop = await start({ parked: ({ key }) => resolve(key) })
+  await Promise.all(Array.from({ length: 8 }, (_, index) => shop.place(`order-${index}`, 1)))
   await shop.lonja.settled()
   shop.store.refuseText('"reason"')
   await shop.place('too-many', 50)
-  await shop.lonja.settled()
+  assert.equal(await parked, 'too-many')
+  await shop.place('another', 1)
   assert.equal((await shop.statuses())['too-many'], 'placed')
   shop.store.refuseText(undefined)
-  await shop.lonja.changed('too-many', 5000)
   await shop.lonja.settled()
   assert.equal((await shop.statuses())['too-many'], 'cancelled')
+  assert.equal((await shop.statuses())['another'], 'confirmed')
   await shop.stop()
 })

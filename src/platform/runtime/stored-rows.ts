@@ -51,8 +51,20 @@ interface StoredEffect {
   readonly created_at: number
 }
 
-/** Every request of a service that has no answer yet, in the order in which they were made. */
-export async function readOpenEffects(store: Store, service: string): Promise<EffectRow[]> {
+/** Every request of these services that has no answer yet, those of each in the order in which they were made. */
+export async function readOpenEffects({
+  store,
+  hosted,
+}: {
+  readonly store: Store
+  readonly hosted: readonly string[]
+}): Promise<EffectRow[]> {
+  const rows: EffectRow[] = []
+  for (const service of hosted) rows.push(...(await readOpenEffectsOf(store, service)))
+  return rows
+}
+
+async function readOpenEffectsOf(store: Store, service: string): Promise<EffectRow[]> {
   const rows = await store.query<StoredEffect>(
     `SELECT * FROM ${store.tableName(service, 'effects')} ORDER BY requested_in, ordinal`,
   )

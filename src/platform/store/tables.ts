@@ -126,3 +126,105 @@ export const trailTable: Table = table(
   { correlation: 'text', transaction_id: 'integer', note: 'text?' },
   { keyWidth: 2 },
 )
+
+/**
+ * Raised by every parking and unparking in a service's partition: whoever keeps parked keys in memory sees by it that
+ * another process has changed them. Named `service partitions/partition`.
+ */
+export const parkingLotsTable: Table = table([PLATFORM_SCHEMA, 'parking_lots'], { lot: 'text', version: 'integer' })
+
+/** Keys of which a message could not be handled: their later messages queue in `parked`. */
+export function parkedKeysTable(schema: string): Table {
+  return table(
+    [schema, 'parked_keys'],
+    {
+      consumer_group: 'text',
+      key_name: 'text',
+      key: 'text',
+      version: 'integer',
+      partitions: 'integer',
+      partition: 'integer',
+      state: 'text',
+      due: 'integer',
+      attempts: 'integer',
+      messages: 'integer',
+      tail: 'integer',
+      first_failed_at: 'integer',
+      parked_at: 'integer',
+    },
+    { keyWidth: 3, rowsGo: true },
+  )
+}
+
+/** Where a record lay and what it was, byte for byte. */
+const recordColumns = {
+  topic: 'text',
+  source: 'text',
+  partition: 'integer',
+  generation: 'integer',
+  incarnation: 'integer',
+  sequence: 'integer',
+  appended_at: 'integer',
+  type: 'text',
+  record: 'text',
+} as const
+
+/** Messages of parked keys in their order; only the first of a key was tried, the others wait behind it. */
+export function parkedTable(schema: string): Table {
+  return table(
+    [schema, 'parked'],
+    {
+      consumer_group: 'text',
+      key_name: 'text',
+      key: 'text',
+      position: 'integer',
+      ...recordColumns,
+      attempts: 'integer',
+      first_failed_at: 'integer?',
+      last_failed_at: 'integer?',
+      fault_class: 'text?',
+      code: 'text?',
+      message: 'text?',
+      stack: 'text?',
+      handler: 'text?',
+      parked_at: 'integer',
+      dead_letter: 'text?',
+    },
+    { keyWidth: 4 },
+  )
+}
+
+/** Messages that were given up, until a person redrives or discards them. */
+export function deadLettersTable(schema: string): Table {
+  return table(
+    [schema, 'dead_letters'],
+    {
+      id: 'text',
+      version: 'integer',
+      consumer_group: 'text',
+      key_name: 'text',
+      key: 'text',
+      position: 'integer',
+      ...recordColumns,
+      attempts: 'integer',
+      first_failed_at: 'integer',
+      last_failed_at: 'integer',
+      fault_class: 'text',
+      code: 'text',
+      message: 'text',
+      stack: 'text',
+      handler: 'text',
+      parked_at: 'integer',
+      died_at: 'integer',
+      status: 'text',
+      redrive_count: 'integer',
+      reason: 'text?',
+    },
+    {
+      indexes: [
+        ['status', 'died_at'],
+        ['consumer_group', 'key_name', 'key'],
+      ],
+    },
+  )
+}

@@ -11,6 +11,9 @@ export interface MetricSources {
   readonly statements?: () => ByName
   /** Age of the oldest snapshot that the database keeps alive, by store; an old one slows every head down. */
   readonly oldestSnapshotSeconds?: () => Promise<ByName>
+  /** Keys that wait behind a message that could not be handled, by consumer group; and the messages that wait. */
+  readonly parkedKeys?: () => Promise<ByName>
+  readonly parkedMessages?: () => Promise<ByName>
   /** Requests to the outside that have no answer yet, by effect. */
   readonly openEffects?: () => Promise<ByName>
 }
@@ -35,6 +38,18 @@ export function exposeGauges(registry: Registry): { lookAt(sources: MetricSource
     help: 'Age of the oldest snapshot that the database keeps alive.',
     label: 'store',
     look: () => ask('oldestSnapshotSeconds', (sources) => sources.oldestSnapshotSeconds?.()),
+  })
+  exposeNamed(registry, {
+    name: 'lonja_parked_keys',
+    help: 'Keys that wait behind a message that could not be handled.',
+    label: 'group',
+    look: () => ask('parkedKeys', (sources) => sources.parkedKeys?.()),
+  })
+  exposeNamed(registry, {
+    name: 'lonja_parked_messages',
+    help: 'Messages that wait in the queues of parked keys.',
+    label: 'group',
+    look: () => ask('parkedMessages', (sources) => sources.parkedMessages?.()),
   })
   exposeProcess(registry)
   return { lookAt: (sources) => void known.push(sources) }

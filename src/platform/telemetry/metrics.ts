@@ -22,6 +22,8 @@ export interface Metrics {
   /** A whole batch has to run again, or a partition was paused: `conflict`, `fault`, `unavailable`. */
   interrupted(store: string, reason: string): void
   effectsCalled(effect: string, outcome: EffectOutcome, count: number): void
+  /** Messages of a consumer group that were given up. */
+  died(group: string, count: number): void
   httpAnswered(method: string, route: string, status: number, seconds: number): void
   /** Says where gauges are looked up at each scrape; may be called once for each part that knows some. */
   lookAt(sources: MetricSources): void
@@ -49,7 +51,7 @@ export function createMetrics(): Metrics {
   }
 }
 
-type RuntimeMetrics = Pick<Metrics, 'sagasEnded' | 'handled' | 'committed' | 'interrupted' | 'effectsCalled'>
+type RuntimeMetrics = Pick<Metrics, 'sagasEnded' | 'handled' | 'committed' | 'interrupted' | 'effectsCalled' | 'died'>
 
 function runtimeMetrics(registry: Registry): RuntimeMetrics {
   const sagas = counter(registry, {
@@ -62,6 +64,11 @@ function runtimeMetrics(registry: Registry): RuntimeMetrics {
     help: 'Calls to the outside, by what came of them.',
     labels: ['effect', 'outcome'],
   })
+  const deadLetters = counter(registry, {
+    name: 'lonja_dead_letters_total',
+    help: 'Messages that were given up, by consumer group.',
+    labels: ['group'],
+  })
   const handlers = histogram(registry, {
     name: 'lonja_handler_seconds',
     help: 'Time that a handler took for one message, averaged over each run of messages.',
@@ -70,6 +77,7 @@ function runtimeMetrics(registry: Registry): RuntimeMetrics {
   })
   return {
     sagasEnded: (saga, outcome, count) => sagas.add(count, [saga, outcome]),
+    died: (group, count) => deadLetters.add(count, [group]),
     effectsCalled: (effect, outcome, count) => effects.add(count, [effect, outcome]),
     handled: (service, handler, count, seconds) => {
       if (count > 0) handlers.observe(seconds / count, count, [service, handler])

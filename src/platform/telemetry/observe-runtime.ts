@@ -2,7 +2,9 @@
 import type { SagaState } from '../../kernel/saga-decider.ts'
 import type { Observer } from '../runtime/observer.ts'
 import type { Round } from '../runtime/round.ts'
-import type { Logger } from './logger.ts'
+import type { LogRecord } from '../log/record.ts'
+import type { ParkingNote } from '../parking/setting-aside.ts'
+import type { LogFields, Logger } from './logger.ts'
 import type { Metrics, SagaOutcome } from './metrics.ts'
 
 const OUTCOMES: Partial<Record<SagaState['status'], SagaOutcome>> = {
@@ -21,16 +23,34 @@ export function observeRuntime(
   return {
     committed(round, durationMs) {
       metrics.committed(store, { messages: round.records, records: round.outbox.records, seconds: durationMs / 1000 })
-      for (const [{ service, name }, { count, ms }] of round.handled) metrics.handled(service, name, count, ms / 1000)
+      for (const [{ service, name }, { count, ms }] of round.handler.handled)
+        metrics.handled(service, name, count, ms / 1000)
       countSagas(round, metrics)
       countEffects(round, metrics)
     },
     conflicted() {
       metrics.interrupted(store, 'conflict')
     },
-    fault({ group, position, type }, error) {
+    fault({ group, position, type, record }, error) {
       metrics.interrupted(store, 'fault')
-      log.error('A message could not be handled.', { group, cause: position, handler: type, error })
+      const fields = record === undefined ? { cause: position } : placeOf(record)
+      log.error('A message could not be handled.', { group, ...fields, handler: type, error })
+    },
+    parked(note) {
+      log.error('A message failed again: the messages of its key wait behind it.', fieldsOf(note))
+    },
+    unparked(note) {
+      log.info('Nothing of the key waits any more.', fieldsOf(note))
+    },
+    dead(note) {
+      metrics.died(note.group, 1)
+      log.error('A message was given up: it lies among the dead letters.', fieldsOf(note))
+    },
+    breakerOpened({ group, type }) {
+      log.error('A handler failed for many keys: its messages wait until it works again.', { group, handler: type })
+    },
+    breakerClosed({ group, type }) {
+      log.info('A handler works again.', { group, handler: type })
     },
     alarm({ group, channel }, message) {
       const { topic, partition } = channel
@@ -44,6 +64,15 @@ export function observeRuntime(
       log.info('The database can be used again.', { store })
     },
   }
+}
+
+/** Where a record lies and what it is about; its body never gets into a log. */
+function placeOf({ topic, partition, sequence, key, correlation }: LogRecord) {
+  return { topic, partition, sequence, key, correlation }
+}
+
+function fieldsOf({ group, key, record, handler, code, attempts }: ParkingNote): LogFields {
+  return { group, ...placeOf(record), key, handler, code, attempt: attempts }
 }
 
 function countSagas(round: Round, metrics: Metrics): void {

@@ -13,4 +13,6 @@ export const analytics = service({
   publishes: [],
   projections: [windows, days],
   routes: analyticsRoutes,
+  // One event that can not be counted must not keep an order's others out of the windows.
+  parking: { projections: { whenDead: 'skip' } },
 })

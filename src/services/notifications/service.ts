@@ -27,4 +27,6 @@ export const notifications = service({
   ],
   answers: [takeMailAnswer],
   routes: [listNotifications, readNotification],
+  // A mail that can not be written must not keep the next one of its order from being sent.
+  parking: { whenDead: 'skip' },
 })

@@ -1,0 +1,38 @@
+// The platform's own event: a message that a service could not handle was given up. Every service may say it.
+import { z } from 'zod'
+import type { Message, MessageInfo } from './message.ts'
+
+export const MESSAGE_DIED = 'MessageDied'
+
+/** Names what died and why; the message itself, which may tell of persons, lies in the service's dead letters. */
+const body = {
+  group: z.string(),
+  type: z.string(),
+  keyName: z.string(),
+  key: z.string(),
+  code: z.string(),
+  faultClass: z.enum(['transient', 'permanent', 'undecodable', 'unknown']),
+  deadLetterId: z.string(),
+}
+const schema = z.object(body)
+
+export type DiedMessage = z.output<typeof schema>
+
+/** It goes to the events of whoever's group gave the message up, in the partition of the dead message's key. */
+export const messageDied: MessageInfo = {
+  type: MESSAGE_DIED,
+  kind: 'event',
+  service: '*',
+  topic: '*.events',
+  key: 'key',
+  schema,
+}
+
+export function MessageDied(data: DiedMessage): Message {
+  return { type: MESSAGE_DIED, data }
+}
+
+/** The topic that a service appends messages of this type to. */
+export function topicOf({ topic }: Pick<MessageInfo, 'topic'>, service: string): string {
+  return topic === messageDied.topic ? `${service}.events` : topic
+}
