@@ -2,6 +2,7 @@
 import type { Saga } from '../../kernel/saga.ts'
 import type { SagaState } from '../../kernel/saga-decider.ts'
 import { isLive, needsPerson } from '../../kernel/saga-decider.ts'
+import { readUnhandled } from '../../platform/parking/stored-parking.ts'
 import { sagaKind } from '../../platform/runtime/saga-reaction.ts'
 import type { Verdict, Wrong } from './confirm.ts'
 import { Suspicions } from './confirm.ts'
@@ -18,11 +19,26 @@ export async function checkSagas(context: CheckContext): Promise<Finding> {
   return findings.finding()
 }
 
+/** Waits for what is parked or dead are told with those messages; here they are only not late. */
+async function parkedKeysOf({ registry, storeOf }: CheckContext): Promise<ReadonlySet<string>> {
+  const keys = new Set<string>()
+  for (const { name } of registry.services) {
+    for (const { key } of await readUnhandled(storeOf(name), name)) keys.add(key)
+  }
+  return keys
+}
+
 async function checkSaga(context: CheckContext, findings: Findings, saga: Saga): Promise<void> {
   const kind = sagaKind(saga)
   const look = async (keys: readonly string[]) => {
     const documents = await documentsOf(context, kind, keys)
-    return new Map([...documents].map(([key, { state }]): [string, Verdict] => [key, wrongWith(state, context.now())]))
+    const parked = await parkedKeysOf(context)
+    return new Map(
+      [...documents].map(([key, { state }]): [string, Verdict] => {
+        const wrong = wrongWith(state, context.now())
+        return [key, parked.has(key) ? wrong.filter(({ check }) => check !== 'saga-late') : wrong]
+      }),
+    )
   }
   const suspicions = new Suspicions(look, findings, (key) => `${saga.name} ${key}`)
   for await (const page of pagesOf(context, kind)) {

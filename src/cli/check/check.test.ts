@@ -253,6 +253,18 @@ suite('a falsified saga', () => {
   })
 })
 
+test('a message that was given up is a person’s to look at, and no fault', async () => {
+  const { ok, problems } = await checked(({ sql, waiting }) => {
+    sql(
+      `INSERT INTO inventory_dead_letters VALUES ('one', 1, 'inventory', 'orderId', ?, 1, 'inventory.commands', 'orders',
+        0, 1, 1, 999, 1, 'ReserveStock', '{}', 15, 1, 1, 'transient', 'Error', '', '', 'ReserveStock', 1, 1, 'dead', 0,
+        NULL)`,
+      waiting,
+    )
+  })
+  assert.deepEqual([ok, problems.map(({ check, severity }) => [check, severity])], [true, [['dead-letter', 'person']]])
+})
+
 suite('falsified books', () => {
   test(
     'an event that its order does not count',

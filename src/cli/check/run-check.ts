@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Lonja } from '../../platform/runtime/lonja.ts'
 import { openSqlite } from '../../platform/store/sqlite.ts'
 import { checkCursors, checkLogs } from './check-logs.ts'
+import { checkDeadLetters } from './check-dead-letters.ts'
 import { checkOrders } from './check-orders.ts'
 import { checkProjections } from './check-projections.ts'
 import { checkAnswers, checkEffects } from './check-rows.ts'
@@ -29,6 +30,7 @@ const checks: readonly Check[] = [
   { name: 'streams', run: checkStreams },
   { name: 'kept answers', run: checkAnswers },
   { name: 'open requests', run: checkEffects },
+  { name: 'unhandled messages', run: checkDeadLetters },
   { name: 'records', run: checkLogs },
   { name: 'rows of projections', run: checkProjections, slow: true },
 ]

@@ -1,10 +1,11 @@
 // Which partitions hold messages that a service has not handled yet: until it has, services may disagree about a key.
 import { partitionFor } from '../../platform/log/murmur2.ts'
+import { readUnhandled } from '../../platform/parking/stored-parking.ts'
 import { placeName, placesOf } from '../../platform/rebuild/log-reader.ts'
 import { boundsOf, readPlaces } from '../../platform/rebuild/stored-places.ts'
 import type { CheckContext } from './problem.ts'
 
-/** Says of a key whether a message about it may be unread. */
+/** Says of a key whether a message about it may be unread, or was passed without having been handled. */
 export type Unread = (key: string) => boolean
 
 /** Reads the cursors of the services' own groups, and then the heads, which only rise. */
@@ -27,7 +28,11 @@ export async function readUnread(context: CheckContext, services: readonly strin
       if (count !== undefined) behind.set(count, (behind.get(count) ?? new Set()).add(place.partition))
     }
   }
-  return (key) => [...behind].some(([count, partitions]) => partitions.has(partitionFor(key, count)))
+  const parked = new Set<string>()
+  for (const { service } of groups) {
+    for (const { key } of await readUnhandled(storeOf(service), service)) parked.add(key)
+  }
+  return (key) => parked.has(key) || [...behind].some(([count, partitions]) => partitions.has(partitionFor(key, count)))
 }
 
 /** The next sequence of each partition, by the name of its place. */

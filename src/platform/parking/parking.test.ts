@@ -222,6 +222,42 @@ test('a projection that can not fold a record parks its key, and its handlers do
   await ledger.stop()
 })
 
+test('a projection that was rebuilt holds what was parked, and nothing is folded into it twice', async () => {
+  const state = { isBad: true }
+  const ledger = await startTroubledLedger({
+    foldTrouble: (account, entry) => {
+      if (account === 'a' && entry === 2 && state.isBad) throw new Error('unfoldable')
+      if (account === 'b' && entry === 2 && state.isBad) throw new TypeError('unfoldable')
+    },
+  })
+  for (const entry of [1, 2, 3]) await Promise.all([ledger.post('a', entry), ledger.post('b', entry)])
+  await ledger.pass(60)
+  assert.deepEqual(await ledger.keys(), ['a retrying 2', 'b held 1'])
+  state.isBad = false
+  await ledger.lonja.rebuilds.start('ledger.postings')
+  while ((await ledger.lonja.rebuilds.status('ledger.postings')).phase !== 'done') await ledger.pass(1)
+  assert.deepEqual(
+    [await ledger.folded('a'), await ledger.folded('b')],
+    [
+      [1, 2, 3],
+      [1, 2, 3],
+    ],
+  )
+  await ledger.pass(MINUTE_MS)
+  for (const account of ['a', 'b']) await ledger.post(account, 4)
+  await ledger.lonja.settled()
+  assert.deepEqual(
+    [await ledger.folded('a'), await ledger.folded('b')],
+    [
+      [1, 2, 3, 4],
+      [1, 2, 3, 4],
+    ],
+  )
+  assert.deepEqual([await ledger.keys(), await ledger.rows('parked')], [[], []])
+  assert.deepEqual(await ledger.letters(), ['b redriven TypeError'])
+  await ledger.stop()
+})
+
 test('no more is parked than the limits allow: then the cursor stands still, with an alarm', async () => {
   const [one = '', two = '', three = '', good = ''] = accountsOf(0, 4)
   const ledger = await startTroubledLedger({ bad: [one, two, three], parking: { maxKeys: 2 } })

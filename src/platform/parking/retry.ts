@@ -27,7 +27,11 @@ export async function dueRetries(
   const { parking } = options
   if (parking.isStale) await parking.recall()
   const due = parking.due(now)
-  return due.length === 0 ? [] : readRetries(options, due)
+  if (due.length === 0) return []
+  const retries = await readRetries(options, due)
+  // A key without messages was freed elsewhere, by a rebuild or a person.
+  if (retries.length < due.length) parking.forget()
+  return retries
 }
 
 /** Reads the queues of these keys: one statement a service. */

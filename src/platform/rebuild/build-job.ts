@@ -1,6 +1,7 @@
 // One rebuild: fills a new table from the log, compares it with the live one, and takes its place in one commit.
 import type { Row } from '../ports.ts'
 import { CommitUnknown, Conflict, StoreUnavailable } from '../ports.ts'
+import { releaseParked } from '../parking/after-rebuild.ts'
 import type { BuildTarget } from './build-table.ts'
 import { BuildTable } from './build-table.ts'
 import type { Difference, Side } from './compare-tables.ts'
@@ -233,7 +234,8 @@ export class BuildJob {
       const rows = await foldChunk(transaction, { group, table }, await this.#table.rest(bounds))
       const cursors = [this.#table.cursorsWrite(group.name, placed(declared, live)), this.#table.cursorsDelete(own)]
       const flip = buildWrite({ ...pointer, live: build, building: null })
-      await transaction.commit(this.#table.plan([...cursors, flip, ...rows]))
+      const released = await releaseParked({ ...this.#options, group })
+      await transaction.commit(this.#table.plan([...cursors, ...released, flip, ...rows]))
     } finally {
       await transaction.release()
     }

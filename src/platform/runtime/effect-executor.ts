@@ -8,8 +8,9 @@ import type { Registry } from './registry.ts'
 /** After so many failures in a row nothing is called for a while: the other side is down, not the requests. */
 const BREAKER_FAILURES = 20
 const BREAKER_PAUSE_MS = 5000
-/** An answer whose handler throws is offered again; the row stays until it is taken. */
-const ANSWER_RETRY_MS = 5000
+/** An answer whose handler throws is offered again, ever more rarely; the row stays until it is taken. */
+const ANSWER_RETRY_BASE_MS = 1000
+const ANSWER_RETRY_MAX_MS = 60_000
 
 /** Rows of one key in order; only the first is under way. */
 interface Lane {
@@ -45,6 +46,8 @@ export class EffectExecutor {
   readonly #lanes = new Map<string, Lane>()
   readonly #ports = new Map<string, Port>()
   readonly #known = new Set<string>()
+  /** How often the answer of a row was offered in vain. */
+  readonly #offers = new Map<string, number>()
   /** Rows that an earlier process may have called: the provider is asked before anything is called again. */
   readonly #recovered = new Set<string>()
   readonly #cancels = new Set<() => void>()
@@ -223,12 +226,16 @@ export class EffectExecutor {
   /** The handler of an answer threw: the answer is kept and offered again. */
   retryAnswer(input: Extract<Input, { readonly kind: 'answer' }>, error: unknown): void {
     this.#options.report({ row: input.row, error })
-    this.#later(ANSWER_RETRY_MS, () => this.#options.submit(input))
+    const offers = (this.#offers.get(idOf(input.row)) ?? 0) + 1
+    this.#offers.set(idOf(input.row), offers)
+    const delay = Math.min(ANSWER_RETRY_MAX_MS, ANSWER_RETRY_BASE_MS * 2 ** offers)
+    this.#later(delay, () => this.#options.submit(input))
   }
 
   #done(lane: Lane, row: EffectRow): void {
     this.#known.delete(idOf(row))
     this.#recovered.delete(idOf(row))
+    this.#offers.delete(idOf(row))
     lane.rows.shift()
     lane.busy = false
     if (lane.rows.length === 0) this.#lanes.delete(lane.name)
