@@ -25,6 +25,17 @@ export interface Reader {
   story(correlation: string): Promise<readonly StoryEntry[]>
 }
 
+/** What somebody does beside the ordinary course of business, as the audit tells it. */
+export interface Deed {
+  /** Area and verb, such as `dead-letter.redrive` or `saga.skip-step`. */
+  readonly action: string
+  /** What it is done to, such as `checkout 019a…` or the id of a dead letter. */
+  readonly target: string
+  readonly reason?: string | undefined
+  /** Anything else that tells later what happened; no personal data. */
+  readonly details?: Readonly<Record<string, unknown>> | undefined
+}
+
 export interface StoryEntry {
   readonly at: number
   readonly service: string
@@ -51,9 +62,11 @@ export interface Request<Params, Query, Body> {
    * Runs one command of the service and answers after its commit. The reply is made inside the transaction from the
    * states that the command's handler named, and stored with it, so that a repeated request gets the same one.
    *
+   * A deed is written to the audit in the same transaction.
+   *
    * @throws {Refusal} as the handler refused, also when the request is repeated.
    */
-  readonly submit: (command: Message, reply: (held: Held) => Reply) => Promise<Reply>
+  readonly submit: (command: Message, reply: (held: Held) => Reply, deed?: Deed) => Promise<Reply>
   /**
    * Waits until the condition holds, looking again after each change of the correlation's state; ends at the limit,
    * at once when the caller did not ask to wait (`Prefer: wait=N`).

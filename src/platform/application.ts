@@ -1,7 +1,7 @@
 // What the HTTP server and the command line ask of the running application.
 import type { Message } from '../kernel/message.ts'
 import type { Held } from '../kernel/handler.ts'
-import type { Reader, Reply, Role } from '../kernel/route.ts'
+import type { Deed, Reader, Reply, Role } from '../kernel/route.ts'
 import type { Service } from '../kernel/service.ts'
 
 /** One command from outside, with everything that makes its answer repeatable. */
@@ -17,6 +17,8 @@ export interface Submission {
   /** Hash of method, path and body: another body under the same key is refused. */
   readonly bodyHash: string
   readonly traceparent: string | undefined
+  /** What the audit tells of it, in the same transaction; a refused command did nothing and leaves no entry. */
+  readonly deed?: Deed | undefined
 }
 
 /** The state of one part, for `/health`. */

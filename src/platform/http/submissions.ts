@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Held } from '../../kernel/handler.ts'
 import type { Message, MessageInfo } from '../../kernel/message.ts'
 import { keyOf } from '../../kernel/message.ts'
-import type { Reply, Route } from '../../kernel/route.ts'
+import type { Deed, Reply, Route } from '../../kernel/route.ts'
 import type { Service } from '../../kernel/service.ts'
 import type { Application } from '../application.ts'
 import type { Caller } from './access.ts'
@@ -12,7 +12,7 @@ import { canonicalJson } from './json-body.ts'
 import { idempotencyKeyOf, traceparentOf } from './request-headers.ts'
 
 export interface Submissions {
-  submit(command: Message, reply: (held: Held) => Reply): Promise<Reply>
+  submit(command: Message, reply: (held: Held) => Reply, deed?: Deed): Promise<Reply>
   /** What the caller's last command was about; the first part of the path before he sent one. */
   correlation(): string
   /** Whether an answer came from an earlier run of the same request. */
@@ -46,7 +46,7 @@ export function createSubmissions({ application, service, route }: SubmissionRul
     let correlation: string | undefined
     let replayed = false
     return {
-      async submit(command, reply) {
+      async submit(command, reply, deed) {
         count += 1
         correlation = correlationOf(commands, command)
         const answer = await application.submit({
@@ -58,6 +58,7 @@ export function createSubmissions({ application, service, route }: SubmissionRul
           bodyHash,
           scope: scope === undefined ? undefined : `${scope}#${count}`,
           traceparent: traceparentOf(headers['traceparent']),
+          deed,
         })
         replayed ||= answer.headers?.[REPLAYED] === 'true'
         return answer

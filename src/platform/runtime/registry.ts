@@ -11,6 +11,7 @@ import { MESSAGE_DIED, messageDied } from '../../kernel/message-died.ts'
 import type { SchemaDeclaration, Table } from '../ports.ts'
 import {
   PLATFORM_SCHEMA,
+  auditTable,
   buildsTable,
   cursorsTable,
   deadLettersTable,
@@ -29,7 +30,7 @@ import type { SagaAlarm } from './saga-reaction.ts'
 import { sagaDeathReaction, sagaKind, sagaReaction, sagaTimerReaction } from './saga-reaction.ts'
 
 /** Grows with each change of the platform's or a service's tables. */
-const SCHEMA_VERSION = 2
+const SCHEMA_VERSION = 3
 /** Version 1 was never released; its documents held their constant part with the rest. */
 const OLDEST_SCHEMA_VERSION = 2
 
@@ -253,12 +254,17 @@ function schemasOf(
     }
   })
   return [
-    { schema: PLATFORM_SCHEMA, version: SCHEMA_VERSION, tables: [trailTable, parkingLotsTable], topics: [] },
+    {
+      schema: PLATFORM_SCHEMA,
+      version: SCHEMA_VERSION,
+      tables: [trailTable, parkingLotsTable, auditTable],
+      topics: [],
+    },
     ...own,
   ]
 }
 
-/** Cursors, idempotency keys, parking, streams, sagas, entities, timers, effects, projections, trail; each by name. */
+/** Cursors, idempotency keys, parking, streams, sagas, entities, timers, effects, projections, trail, audit; each by name. */
 function lockOrderOf(
   services: readonly Service[],
   tables: ReadonlyMap<string, ServiceTables>,
@@ -284,5 +290,6 @@ function lockOrderOf(
   }
   rank(parkingLotsTable, 2)
   rank(trailTable, 13)
+  rank(auditTable, 14)
   return (table) => ranks.get(`${table.schema}.${table.name}`) ?? 12
 }

@@ -1,4 +1,6 @@
 // One batch: inputs and backlog are handled, what they append is handed on from memory until quiet, then one commit.
+import type { AuditEntry } from '../audit/audit.ts'
+import { auditWrites } from '../audit/audit.ts'
 import type { Context } from '../../kernel/handler.ts'
 import type { SagaState } from '../../kernel/saga-decider.ts'
 import { Refusal } from '../../kernel/refuse.ts'
@@ -45,6 +47,7 @@ export class Round {
   readonly #commands: Commands
   readonly #positions = new Map<Cursor, number>()
   readonly #halted = new Set<Cursor>()
+  readonly #audit: AuditEntry[] = []
   readonly #retries: RoundRetries
   readonly #system: Context
 
@@ -105,7 +108,7 @@ export class Round {
 
   #decide(input: CommandInput): CommandOutcome {
     const { reaction, submission, key, partition, patientUntil } = input
-    const { command, principal, role, traceparent } = submission
+    const { command, principal, role, traceparent, deed } = submission
     const { now, newId, registry } = this.#context
     const service = registry.services.find(({ name }) => name === reaction.service)
     try {
@@ -121,6 +124,7 @@ export class Round {
       }
       this.outbox.take(outcomes, origin)
       this.#documents.keep()
+      if (deed !== undefined) this.#audit.push({ ...deed, id: newId(), at: now, principal, role })
       // What a command said names it as its cause; one that said nothing would otherwise be missing in the story.
       if (outcomes.length === 0) {
         this.outbox.note(key, {
@@ -305,6 +309,7 @@ export class Round {
       ...timerWrites(registry, this.firedTimers),
       ...this.outbox.writes(),
       ...this.#projections.changes(),
+      ...auditWrites(this.#audit),
     ]
     const ordered = writes.toSorted((one, other) => {
       return registry.lockOrder(one.table) - registry.lockOrder(other.table) || byName(one, other)

@@ -127,6 +127,18 @@ export const trailTable: Table = table(
   { keyWidth: 2 },
 )
 
+/** What people did beside the ordinary course of business; rows are only added. */
+export const auditTable: Table = table([PLATFORM_SCHEMA, 'audit'], {
+  id: 'text',
+  at: 'integer',
+  principal: 'text',
+  role: 'text',
+  action: 'text',
+  target: 'text',
+  reason: 'text?',
+  details: 'text?',
+})
+
 /**
  * Raised by every parking and unparking in a service's partition: whoever keeps parked keys in memory sees by it that
  * another process has changed them. Named `service partitions/partition`.
