@@ -81,6 +81,24 @@ test('a bad message at the front does not keep the breaker open once others work
   await ledger.stop()
 })
 
+test('parked keys do not use up the probes of those who wait behind a paused handler', async () => {
+  const [first = '', second = '', ...others] = accountsOf(4, 9)
+  const ledger = await startTroubledLedger({ bad: [first, second] })
+  await ledger.post('good', 1)
+  for (const account of [first, second]) await ledger.post(account, 1)
+  await ledger.pass(1000)
+  assert.equal((await ledger.keys()).length, 2)
+  ledger.state.isDown = true
+  await Promise.all(others.map((account) => ledger.post(account, 1)))
+  await ledger.pass(5000)
+  assert.deepEqual(ledger.breakers, ['ledger Posted opened'])
+  ledger.state.isDown = false
+  await ledger.pass(MINUTE_MS)
+  assert.deepEqual(ledger.breakers, ['ledger Posted opened', 'ledger Posted closed'])
+  for (const account of others) assert.deepEqual(await ledger.entries(account), [1])
+  await ledger.stop()
+})
+
 test('an outage uses up nobody’s tries', async () => {
   const ledger = await startTroubledLedger({ bad: ['early'], parking: { tries: 6 } })
   await ledger.post('early', 1)

@@ -33,12 +33,17 @@ export class RoundParking {
   /** Cursors that wait for a paused handler, or for room. */
   readonly pauses: Pause[] = []
   readonly #parts: RoundParts
-  /** When each paused handler might be probed as the batch began: every partition may send a probe then. */
+  /**
+   * When each paused handler might be probed as the batch began. Every partition may send a probe then, also when the
+   * retry of a parked key has failed before it: parked keys alone would keep a handler paused for ever.
+   */
   readonly #probes = new Map<string, number>()
 
   constructor(parts: RoundParts) {
     this.#parts = parts
     this.aside = new SettingAside(parts)
+    const { breakers } = parts.parking
+    for (const handler of breakers.open) this.#probes.set(placeOf(handler), breakers.probeAt(handler) ?? parts.now)
   }
 
   get notes(): readonly ParkingNote[] {
@@ -146,9 +151,7 @@ export class RoundParking {
     const name = handlerOf(turn)
     const probeAt = breakers.probeAt(name)
     if (probeAt === undefined) return 'handle'
-    const place = `${name.group} ${name.type}`
-    if (!this.#probes.has(place)) this.#probes.set(place, probeAt)
-    if (now < (this.#probes.get(place) ?? probeAt)) return this.#paused(turn, probeAt)
+    if (now < (this.#probes.get(placeOf(name)) ?? probeAt)) return this.#paused(turn, probeAt)
     const candidates = [turn.record, ...this.#others(turn)]
     const asked = candidates[breakers.probes(name) % candidates.length] ?? turn.record
     if (handler.canHandle(turn.cursor.group, asked)) {
@@ -178,6 +181,10 @@ export class RoundParking {
   applied(): void {
     this.aside.changes.applied()
   }
+}
+
+function placeOf({ group, type }: HandlerName): string {
+  return `${group} ${type}`
 }
 
 function handlerOf({ cursor: { group }, record: { type } }: Turn): HandlerName {
