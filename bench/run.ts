@@ -3,6 +3,7 @@ import { createTerminal, tableOf, type Terminal } from '../src/cli/terminal.ts'
 import { growth } from './growth.ts'
 import { latency } from './latency.ts'
 import { memory } from './memory.ts'
+import { parked } from './parked.ts'
 import { replay } from './replay.ts'
 import { sagas } from './sagas.ts'
 import { start } from './start.ts'
@@ -15,7 +16,7 @@ import { Places } from './support/places.ts'
 import { endPrograms } from './support/programs.ts'
 import { reportLines } from './support/report.ts'
 
-const benches: readonly Bench[] = [sagas, latency, replay, start, memory, growth]
+const benches: readonly Bench[] = [sagas, latency, replay, start, memory, parked, growth]
 
 const EXIT_FAILED = 1
 

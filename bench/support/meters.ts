@@ -12,17 +12,29 @@ export interface Meters {
   readonly underWay: number
 }
 
+/** How many keys are parked in all groups. */
+export async function readParkedKeys(address: string): Promise<number> {
+  return (await readSums(address))('lonja_parked_keys')
+}
+
+/** Sums over all series of a metric whose labels hold the text. */
+type Sums = (name: string, label?: string) => number
+
+async function readSums(address: string): Promise<Sums> {
+  const answer = await fetch(`${address}/metrics`)
+  if (!answer.ok) throw new Error(`/metrics was answered ${answer.status}.`)
+  const lines = (await answer.text()).split('\n')
+  return (name, label = '') =>
+    lines
+      .filter((line) => (line.startsWith(`${name}{`) || line.startsWith(`${name} `)) && line.includes(label))
+      .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(' '))), 0)
+}
+
 const SETTLE_LIMIT_MS = 60_000
 const LOOK_EVERY_MS = 20
 
 export async function readMeters(address: string): Promise<Meters> {
-  const answer = await fetch(`${address}/metrics`)
-  if (!answer.ok) throw new Error(`/metrics was answered ${answer.status}.`)
-  const lines = (await answer.text()).split('\n')
-  const sum = (name: string, label = ''): number =>
-    lines
-      .filter((line) => (line.startsWith(`${name}{`) || line.startsWith(`${name} `)) && line.includes(label))
-      .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(' '))), 0)
+  const sum = await readSums(address)
   const reasons = ['conflict', 'fault', 'unavailable']
   const ofReason = (reason: string): number => sum('lonja_batches_interrupted_total', `reason="${reason}"`)
   return {

@@ -17,6 +17,8 @@ export interface ProgramOptions {
   readonly place: Place
   /** The folder and the name of a CPU profile that is written when the process ends. */
   readonly profile?: { readonly folder: string; readonly name: string } | undefined
+  /** A file that is loaded before the server. */
+  readonly preload?: string
 }
 
 const running = new Set<ChildProcess>()
@@ -156,7 +158,8 @@ export async function startOverHttp(options: ProgramOptions): Promise<Shop> {
 /** Only the server; on a port of one's choice it can be asked before it says that it listens. */
 export function startServer(options: ProgramOptions, port = 0): Program {
   const flags = ['--port', String(port), '--log-level', 'error', '--window-report', 'off']
-  return new Program([...profileFlags(options), MAIN, 'serve', ...flags], { storeUrl: options.place.url })
+  const preload = options.preload === undefined ? [] : ['--import', options.preload]
+  return new Program([...profileFlags(options), ...preload, MAIN, 'serve', ...flags], { storeUrl: options.place.url })
 }
 
 function profileFlags({ profile }: ProgramOptions): readonly string[] {

@@ -42,6 +42,37 @@ export async function openShop(address: string): Promise<void> {
   }
 }
 
+/** Products whose names begin so are in trouble where `trouble.ts` is loaded. */
+export const TROUBLED_SKU = 'TROUBLE-'
+const TOLD_EVERY = 50
+
+/**
+ * Adds so many products that inventory can not handle: each parks its key. As many healthy ones go with them, or the
+ * trouble would be taken for an outage; the answer to a troubled one comes after two seconds.
+ */
+export async function addTroubledProducts(address: string, count: number, tell: (done: number) => void): Promise<void> {
+  const client = createHttpClient({ url: address, connections: CALLERS, timeoutMs: TIMEOUT_MS })
+  const add = async (sku: string): Promise<void> => {
+    const headers = { 'content-type': 'application/json' }
+    const body = JSON.stringify({ sku, name: sku, price: '10.00', currency: 'EUR' })
+    const answer = await client.send({ method: 'POST', path: '/v1/products', headers, body })
+    if (answer.status !== 201) throw new Error(`The product ${sku} was answered ${answer.status}: ${answer.body}`)
+  }
+  let begun = 0
+  const call = async (): Promise<void> => {
+    while (begun < count) {
+      const at = (begun += 1)
+      if (at % TOLD_EVERY === 0) tell(at)
+      await Promise.all([add(`${TROUBLED_SKU}${at}`), add(`HEALTHY-${at}`)])
+    }
+  }
+  try {
+    await Promise.all(Array.from({ length: CALLERS / 2 }, call))
+  } finally {
+    client.close()
+  }
+}
+
 function clientAt(at: number) {
   return {
     clientId: clientIdOf(at),
