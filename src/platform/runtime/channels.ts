@@ -154,7 +154,10 @@ export async function readCursors(store: Store, service: string, channels: Chann
     for (const cursor of channel.cursors) {
       if (cursor.group.service !== service) continue
       const row = stored.get(`${cursor.group.name}/${channel.topic}/${channel.partition}/${channel.source}`)
-      cursor.next = row?.next ?? 0
+      const next = row?.next ?? 0
+      // Another process went past what it stood still at here.
+      if (next !== cursor.next) Object.assign(cursor, { stopped: undefined, tries: 0, refused: undefined })
+      cursor.next = next
       cursor.version = row?.version ?? 0
       cursor.generation = row?.generation ?? 1
       cursor.incarnation = row?.incarnation ?? channel.incarnation

@@ -1,7 +1,7 @@
 // Calls the outside for the rows of effects: one at a time a key, in order, with limits, retries and a circuit breaker.
 import type { Answer, CallContext, EffectRules } from '../../kernel/effect.ts'
 import type { Clock } from '../ports.ts'
-import type { Input } from './inputs.ts'
+import type { AnswerInput, AttemptInput, Input } from './inputs.ts'
 import type { EffectRow } from './outbox.ts'
 import type { Registry } from './registry.ts'
 
@@ -213,6 +213,7 @@ export class EffectExecutor {
         lane.busy = false
         this.#start(lane)
       },
+      answered: () => this.#done(lane, row),
     })
   }
 
@@ -223,8 +224,8 @@ export class EffectExecutor {
     submit({ kind: 'answer', row, reaction, answer, taken: () => this.#done(lane, row) })
   }
 
-  /** The handler of an answer threw: the answer is kept and offered again. */
-  retryAnswer(input: Extract<Input, { readonly kind: 'answer' }>, error: unknown): void {
+  /** The handler of an answer threw, or what became of a call can't be stored: it is kept and offered again. */
+  offerAgain(input: AnswerInput | AttemptInput, error: unknown): void {
     this.#options.report({ row: input.row, error })
     const offers = (this.#offers.get(idOf(input.row)) ?? 0) + 1
     this.#offers.set(idOf(input.row), offers)

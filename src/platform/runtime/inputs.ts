@@ -43,9 +43,29 @@ export interface AttemptInput {
   readonly error: string
   readonly due: number
   readonly taken: (row: EffectRow) => void
+  /** Called when another process has had the answer meanwhile. */
+  readonly answered: () => void
 }
 
 export type Input = CommandInput | AnswerInput | AttemptInput
+
+/**
+ * What is left of a batch's inputs after somebody else wrote: what concerns a request that has its answer is told so.
+ *
+ * @param rows the requests that are open, as they are stored now
+ */
+export function stillOpen(inputs: readonly Input[], rows: readonly EffectRow[]): Input[] {
+  const open = new Map(rows.map((row) => [`${row.service} ${row.id}`, row]))
+  return inputs.flatMap((input): Input[] => {
+    if (input.kind === 'command') return [{ ...input, isFirstTry: false }]
+    const row = open.get(`${input.row.service} ${input.row.id}`)
+    // Another process may have tried as well: this try counts on top of his, or it would meet his version for ever.
+    if (row !== undefined) return [{ ...input, row }]
+    if (input.kind === 'answer') input.taken()
+    else input.answered()
+    return []
+  })
+}
 
 /** What became of a command inside a batch; told to the caller only after the commit. */
 export type CommandOutcome =

@@ -9,6 +9,7 @@ import { createIds } from '../ids.ts'
 import type { Channel } from './channels.ts'
 import { Channels, readCursors } from './channels.ts'
 import type { CommandInput, Input } from './inputs.ts'
+import { stillOpen } from './inputs.ts'
 import type { Round } from './round.ts'
 import type { Batch, Delivery } from './round-context.ts'
 import { BatchRunner } from './batch-runner.ts'
@@ -55,6 +56,7 @@ export class Runtime {
   readonly #setbacks: Setbacks
   /** On PostgreSQL other processes write too: there every batch reads. */
   readonly #cache: DocumentCache | undefined
+  #isStarting = true
   #isScheduled = false
   #isRunning = false
   /** Why the store can't be used at present. */
@@ -102,7 +104,7 @@ export class Runtime {
       },
     })
     const { channels, executor, parking } = this
-    this.#setbacks = new Setbacks({ ...options, channels, executor, parking })
+    this.#setbacks = new Setbacks({ ...options, channels, executor, parking, isOurs: this.#isOurs })
   }
 
   /** Reads where everything stands and goes on from there. */
@@ -113,6 +115,7 @@ export class Runtime {
     membership.onAnnounced((sources) => this.#lookAgain(sources))
     await this.#join()
     await this.#recall()
+    this.#isStarting = false
     this.#wake()
   }
 
@@ -191,7 +194,8 @@ export class Runtime {
   }
 
   #wake(): void {
-    if (this.#isScheduled || this.#isRunning || this.#isStopped) return
+    // A share that comes before the start has read everything would be looked at with half of it in memory.
+    if (this.#isStarting || this.#isScheduled || this.#isRunning || this.#isStopped) return
     this.#isScheduled = true
     this.options.clock.after(this.options.batchWaitMs ?? 0, () => {
       this.#isScheduled = false
@@ -245,7 +249,9 @@ export class Runtime {
       const backlog = await this.#backlog(now)
       if (inputs.length + backlog.length + timers.length + retries.length === 0) return undefined
       const wasEmpty = await this.#batches.commit({ inputs, backlog, timers, retries })
-      return wasEmpty ? TIMER_RECHECK_MS : 0
+      if (!wasEmpty) return 0
+      if (timers.length > 0) this.#timers.wait(clock.now())
+      return TIMER_RECHECK_MS
     } catch (error) {
       if (error instanceof StoreUnavailable || error instanceof CommitUnknown) this.#giveBack(inputs, error)
       throw error
@@ -270,14 +276,7 @@ export class Runtime {
   async #afresh(inputs: readonly Input[]): Promise<Batch> {
     await this.#recall()
     const now = this.options.clock.now()
-    const rows = await readOpenEffects(this.options)
-    const open = new Set(rows.map(({ service, id }) => `${service} ${id}`))
-    const left = inputs.flatMap((input): Input[] => {
-      if (input.kind === 'command') return [{ ...input, isFirstTry: false }]
-      if (open.has(`${input.row.service} ${input.row.id}`)) return [input]
-      if (input.kind === 'answer') input.taken()
-      return []
-    })
+    const left = stillOpen(inputs, await readOpenEffects(this.options))
     const [timers, retries] = [await this.#dueTimers(now), await this.#dueRetries(now)]
     return { inputs: left, backlog: await this.#backlog(now), timers, retries }
   }

@@ -5,7 +5,7 @@ import { QUICK_TRIES } from '../parking/policy.ts'
 import type { Parking } from '../parking/parking.ts'
 import { positionOf } from '../log/record.ts'
 import type { PartFailure } from './batch-runner.ts'
-import type { Channels, Cursor } from './channels.ts'
+import type { Channel, Channels, Cursor } from './channels.ts'
 import type { EffectExecutor } from './effect-executor.ts'
 import type { Observer } from './observer.ts'
 import type { Round } from './round.ts'
@@ -24,6 +24,8 @@ export interface SetbackOptions {
   readonly channels: Channels
   readonly executor: EffectExecutor
   readonly parking: Parking
+  /** Whether this process works on the channel. */
+  readonly isOurs: (channel: Channel) => boolean
 }
 
 export class Setbacks {
@@ -33,11 +35,17 @@ export class Setbacks {
     this.#options = options
   }
 
-  /** When the next cursor that stands still is looked at. */
+  /**
+   * When the next cursor that stands still is looked at. Those of another process's partitions are his: looking for
+   * them here found nothing to do, a thousand times a second.
+   */
   get next(): number {
+    const { channels, isOurs } = this.#options
     let next = Number.POSITIVE_INFINITY
-    for (const { cursors } of this.#options.channels.all) {
-      for (const { stopped, retryAt } of cursors) if (stopped !== undefined) next = Math.min(next, retryAt)
+    for (const channel of channels.all) {
+      for (const { stopped, retryAt } of channel.cursors) {
+        if (stopped !== undefined && retryAt < next && isOurs(channel)) next = retryAt
+      }
     }
     return next
   }
@@ -50,7 +58,7 @@ export class Setbacks {
   /** After the commit of what did get through. */
   take(round: Round): void {
     const { executor, observer } = this.#options
-    for (const { input, error } of round.failedInputs) executor.retryAnswer(input, error)
+    for (const { input, error } of round.failedInputs) executor.offerAgain(input, error)
     for (const fault of round.parking.faults) this.#tryInPlace(fault)
     for (const pause of round.parking.pauses) this.#pause(pause)
     for (const failed of round.failedTimers) this.#report(failed)
@@ -64,7 +72,7 @@ export class Setbacks {
     else if ('timer' in failure) this.#report(failure)
     else if ('retry' in failure) parking.defer(failure.retry.parked, clock.now() + CONFLICT_RETRY_MS)
     else if (failure.input.kind === 'command') failure.input.reject(failure.error)
-    else if (failure.input.kind === 'answer') executor.retryAnswer(failure.input, failure.error)
+    else executor.offerAgain(failure.input, failure.error)
   }
 
   /** Something is wrong with the log itself: the cursor waits before it. */

@@ -29,6 +29,11 @@ export class TimerWatch {
     this.next = 0
   }
 
+  /** Those that are due may not fire yet. */
+  wait(now: number): void {
+    this.next = Math.max(this.next, now + TIMER_RECHECK_MS)
+  }
+
   async due(now: number): Promise<TimerRow[]> {
     if (now < this.next) return []
     const due: TimerRow[] = []

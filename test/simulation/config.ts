@@ -1,0 +1,65 @@
+// What a seed stands for: how many nodes, how orderly, how slow, what is asked, what goes wrong.
+import type { Fault } from './faults.ts'
+import { drawFaults } from './faults.ts'
+import { SeededRandom } from './random.ts'
+import type { Latency } from './ports.ts'
+import type { Command, WorkloadRules } from './workload.ts'
+import { MAX_SKUS, drawCommands } from './workload.ts'
+
+export interface HistoryConfig {
+  readonly seed: number
+  readonly nodes: number
+  /** So many of them are left when nothing goes wrong any more. */
+  readonly core: number
+  readonly orderliness: number
+  readonly latency: Latency
+  readonly mailFailureRate: number
+  readonly workload: WorkloadRules
+  /** Documents frozen, records handed on in their stored form. */
+  readonly strict: boolean
+  readonly commands: readonly Command[]
+  readonly faults: readonly Fault[]
+}
+
+const COMMANDS = 50
+/** About how many calls to its ports a history makes for each command while faults still happen. */
+const CALLS_A_COMMAND = 30
+
+/** Draws everything that is decided beforehand. */
+export function configOf(seed: number): HistoryConfig {
+  const random = new SeededRandom(seed, 'config')
+  const workload: WorkloadRules = {
+    commands: random.between(COMMANDS - 15, COMMANDS + 15),
+    skus: random.pick([1, 2, 3, MAX_SKUS]),
+    gapMs: random.pick([0, 0, 2, 5, 20, 100, 1000, 5000]),
+    isScarce: random.chance(0.6),
+  }
+  const faults = random.pick([0, 3, 6, 10, 16])
+  const nodes = random.pick([1, 1, 2, 2, 3])
+  return {
+    seed,
+    nodes,
+    core: random.chance(0.7) ? 1 : nodes,
+    orderliness: random.pick([1, 0.9, 0.5]),
+    latency: random.pick([
+      { chance: 0, mostMs: 0 },
+      { chance: 0.05, mostMs: 30 },
+      { chance: 0.15, mostMs: 5 },
+      { chance: 0.02, mostMs: 3000 },
+    ]),
+    mailFailureRate: random.pick([0, 0, 0.3]),
+    workload,
+    strict: random.chance(0.1),
+    commands: drawCommands(new SeededRandom(seed, 'workload'), workload),
+    faults: drawFaults(new SeededRandom(seed, 'faults'), faults, workload.commands * CALLS_A_COMMAND),
+  }
+}
+
+/** The options of a history in one line. */
+export function describeConfig(config: HistoryConfig): string {
+  const { seed, nodes, orderliness, latency, workload, commands, faults } = config
+  return (
+    `seed ${seed}: ${nodes} nodes, ${commands.length} commands over ${workload.skus} SKUs every ${workload.gapMs} ms, ` +
+    `orderliness ${orderliness}, latency ${latency.mostMs} ms in ${latency.chance}, ${faults.length} faults`
+  )
+}

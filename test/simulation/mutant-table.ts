@@ -1,0 +1,60 @@
+// Runs each mutant until a check catches it, and prints which one did, and how soon.
+import { configOf } from './config.ts'
+import type { Database } from './database.ts'
+import { runHistory } from './history.ts'
+import type { Mutant } from './mutant.ts'
+import { MUTANTS } from './mutants.ts'
+import type { Options } from './options.ts'
+import { openWorker } from './worker.ts'
+
+/** A mutant that lives longer than this lives. */
+const LIMIT_S = 60
+
+export interface Kill {
+  readonly mutant: string
+  /** Undefined where nothing caught it. */
+  readonly check: string | undefined
+  readonly message: string
+  readonly seeds: number
+  readonly seconds: number
+}
+
+/** @returns whether each was caught. */
+export async function runMutants({ only, from }: Options, say: (line: string) => void): Promise<boolean> {
+  const database = await openWorker()
+  const kills: Kill[] = []
+  for (const mutant of MUTANTS) {
+    if (!mutant.name.includes(only)) continue
+    kills.push(await killOf(database, mutant, { from, limitMs: LIMIT_S * 1000 }))
+    say(`${mutant.name}: ${kills.at(-1)?.check ?? 'LIVES'}`)
+  }
+  const width = Math.max(...kills.map(({ mutant }) => mutant.length))
+  say(`\n${'mutant'.padEnd(width)}  seeds  seconds  caught by`)
+  for (const { mutant, check, message, seeds, seconds } of kills) {
+    const caught = check === undefined ? 'nothing' : `${check}: ${message.split('\n')[0]?.slice(0, 120)}`
+    say(`${mutant.padEnd(width)}  ${String(seeds).padStart(5)}  ${seconds.toFixed(1).padStart(7)}  ${caught}`)
+  }
+  return kills.every(({ check }) => check !== undefined)
+}
+
+/** Runs seeds with the safeguard away until one breaks. */
+export async function killOf(
+  database: Database,
+  mutant: Mutant,
+  { from, limitMs }: { readonly from: number; readonly limitMs: number },
+): Promise<Kill> {
+  const startedAt = performance.now()
+  const undo = mutant.install?.()
+  let seeds = 0
+  try {
+    for (let seed = from; performance.now() - startedAt < limitMs; seed += 1) {
+      const { failure } = await runHistory(database, configOf(seed), { mutant })
+      seeds += 1
+      const seconds = (performance.now() - startedAt) / 1000
+      if (failure !== undefined) return { mutant: mutant.name, ...failure, seeds, seconds }
+    }
+  } finally {
+    undo?.()
+  }
+  return { mutant: mutant.name, check: undefined, message: '', seeds, seconds: (performance.now() - startedAt) / 1000 }
+}

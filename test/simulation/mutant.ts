@@ -1,0 +1,19 @@
+// What a mutant may change: each takes one safeguard away, from outside of the shipped code.
+import type { Service } from '../../src/kernel/service.ts'
+import type { Registry } from '../../src/platform/runtime/registry.ts'
+import type { StoreMutant } from './node-store.ts'
+import type { adaptersOf } from './outside.ts'
+
+type Adapters = ReturnType<typeof adaptersOf>
+
+export interface Mutant {
+  readonly name: string
+  readonly store?: StoreMutant
+  /** The declarations as they become. */
+  readonly services?: (services: readonly Service[]) => readonly Service[]
+  /** Changes the reactions of one node, before the probes are put in. */
+  readonly weaken?: (registry: Registry) => void
+  readonly adapters?: (adapters: Adapters) => Adapters
+  /** Changes what only a prototype reaches, for the time of its run; the returned function takes it back. */
+  readonly install?: () => () => void
+}

@@ -1,0 +1,178 @@
+// The gate through which a node calls its ports: here it is slowed down, crashed, paused, lied to.
+import { CommitUnknown, Conflict, StoreUnavailable } from '../../src/platform/ports.ts'
+import type { Fault, FaultPlan, PortKind } from './faults.ts'
+import { describeFault } from './faults.ts'
+import type { RareCounts } from './rare.ts'
+import type { SeededRandom } from './random.ts'
+import type { Life, World } from './world.ts'
+import { never } from './world.ts'
+
+/** One run of a node, from its start to its death. */
+export interface NodeLife extends Life {
+  /** Until then its store does not answer. */
+  awayUntil: number
+  /** Until then its reads of the log miss a row. */
+  gapUntil: number
+  /** Since when it has been paused; undefined while it runs. */
+  pausedAt: number | undefined
+}
+
+/** What can happen to nodes from outside of them. */
+export interface Mishaps {
+  crash(life: NodeLife, forMs: number): void
+  crashAll(forMs: number): void
+  stop(life: NodeLife, forMs: number): void
+  stealLease(life: NodeLife, salt: number): void
+  poison(fault: Fault): void
+  rebuild(life: NodeLife, salt: number): void
+}
+
+export interface Latency {
+  /** How many of the calls take time at all. */
+  readonly chance: number
+  readonly mostMs: number
+}
+
+export interface GateOptions {
+  readonly world: World
+  readonly plan: FaultPlan
+  readonly rare: RareCounts
+  readonly random: SeededRandom
+  readonly latency: Latency
+  readonly mishaps: Mishaps
+}
+
+/** A pause beyond this outlasts a lease. */
+const LEASE_MS = 10_000
+const OUTSIDE: ReadonlySet<PortKind> = new Set(['gateway', 'carrier', 'mailer'])
+
+export class Gate {
+  readonly #options: GateOptions
+
+  constructor(options: GateOptions) {
+    this.#options = options
+  }
+
+  /** Makes a call, or what has become of it. */
+  async call<Result>(life: NodeLife, kind: PortKind, work: () => Promise<Result>): Promise<Result> {
+    if (!life.alive) return never()
+    const { plan, world, random, latency } = this.#options
+    const fault = plan.at(kind)
+    if (fault !== undefined) world.note(`${life.name} at ${kind}: ${describeFault(fault)}`)
+    const isSlow = random.fraction() < latency.chance
+    if (isSlow) await world.wait(life, kind, random.below(latency.mostMs))
+    if (world.now < life.awayUntil && !OUTSIDE.has(kind)) throw new StoreUnavailable('The simulated store is away.')
+    const result = fault === undefined ? await work() : await this.#faulty(life, fault, { kind, work })
+    if (!life.alive) return never()
+    if (isSlow && random.chance(0.5)) await world.wait(life, `${kind} answered`, random.below(latency.mostMs))
+    return result
+  }
+
+  #faulty<Result>(life: NodeLife, fault: Fault, call: Call<Result>): Promise<Result> {
+    if (fault.kind.startsWith('commit') || fault.kind === 'conflict' || fault.kind === 'unavailable')
+      return this.#refused(fault, call)
+    if (fault.kind.startsWith('crash') || fault.kind === 'power cut') return this.#crashed(life, fault, call)
+    if (fault.kind.startsWith('answer') || fault.kind === 'call doubled') return this.#garbled(life, fault, call)
+    if (fault.kind.startsWith('pause')) return this.#paused(life, fault, call)
+    return this.#beside(life, fault, call)
+  }
+
+  /** The caller hears of a failure, whether or not it is true. */
+  async #refused<Result>({ kind: name }: Fault, { kind, work }: Call<Result>): Promise<Result> {
+    const { rare } = this.#options
+    if (name === 'conflict') {
+      rare.hit('conflict out of the blue')
+      throw new Conflict('a simulated conflict')
+    }
+    if (name === 'unavailable') {
+      rare.hit('store away')
+      throw OUTSIDE.has(kind) ? new Error('The outside can not be reached.') : new StoreUnavailable('gone for a moment')
+    }
+    if (name === 'commit lost after') {
+      await work()
+      rare.hit('commit lost but happened')
+    } else rare.hit('commit lost and never happened')
+    throw new CommitUnknown('the answer was lost')
+  }
+
+  async #crashed<Result>(life: NodeLife, { kind: name, forMs, salt }: Fault, call: Call<Result>): Promise<Result> {
+    const { rare, mishaps } = this.#options
+    const isAfter = name === 'crash after' || name === 'crash after commit' || (name === 'power cut' && salt % 2 === 0)
+    // What was sent to the outside goes on there.
+    if (isAfter || name === 'crash at call') await call.work().catch(() => undefined)
+    if (call.kind === 'commit') rare.hit(isAfter ? 'crash after a commit' : 'crash before a commit')
+    else rare.hit(OUTSIDE.has(call.kind) ? 'crash at a call to the outside' : 'crash at a read')
+    if (name === 'power cut') mishaps.crashAll(forMs)
+    else mishaps.crash(life, forMs)
+    return never()
+  }
+
+  async #garbled<Result>(life: NodeLife, { kind, forMs }: Fault, { work }: Call<Result>): Promise<Result> {
+    const { rare, world } = this.#options
+    if (kind === 'call doubled') {
+      rare.hit('gateway called twice at once')
+      void work().catch(() => undefined)
+      return work()
+    }
+    const result = await work()
+    if (kind === 'answer late') {
+      rare.hit('gateway answered late')
+      await world.wait(life, 'late answer', forMs)
+      return result
+    }
+    rare.hit('gateway answer lost')
+    throw new Error('The answer was lost on its way.')
+  }
+
+  /** The process stands still, before or after the call, and goes on without having noticed. */
+  async #paused<Result>(life: NodeLife, fault: Fault, { kind, work }: Call<Result>): Promise<Result> {
+    const isAfter = fault.kind === 'pause' && fault.salt % 2 === 0
+    const result = isAfter ? await work() : undefined
+    await this.#standStill(life, fault.forMs)
+    if (result !== undefined) return result
+    if (kind !== 'commit' || fault.forMs < LEASE_MS) return work()
+    try {
+      return await work()
+    } catch (error) {
+      if (error instanceof Conflict) this.#options.rare.hit('zombie fenced')
+      throw error
+    }
+  }
+
+  async #standStill(life: NodeLife, forMs: number): Promise<void> {
+    const { world, rare } = this.#options
+    if (life.paused) return
+    if (forMs > LEASE_MS) rare.hit('node paused past its lease')
+    life.paused = true
+    world.after({ ...life, paused: false, held: [] }, 'resume', { delayMs: forMs, run: () => world.resume(life) })
+    await world.wait(life, 'paused', 0)
+  }
+
+  /** The call itself goes well. */
+  async #beside<Result>(life: NodeLife, fault: Fault, { work }: Call<Result>): Promise<Result> {
+    const { rare, mishaps, world } = this.#options
+    const { kind, forMs, salt } = fault
+    if (kind === 'outage') {
+      rare.hit('store away')
+      life.awayUntil = world.now + forMs
+      throw new StoreUnavailable('The simulated store went away.')
+    }
+    if (kind === 'stop') mishaps.stop(life, forMs)
+    if (kind === 'theft') mishaps.stealLease(life, salt)
+    if (kind === 'poison') mishaps.poison(fault)
+    if (kind === 'rebuild') mishaps.rebuild(life, salt)
+    if (kind === 'gap') life.gapUntil = world.now + forMs
+    if (kind === 'jump') {
+      const isForward = salt % 3 > 0
+      rare.hit(isForward ? 'clock went forward' : 'clock went back')
+      // Further ahead it would look for other nodes' timers ten times a second, for minutes.
+      life.skewMs += Math.min(forMs, isForward ? 2 * LEASE_MS : LEASE_MS) * (isForward ? 1 : -1)
+    }
+    return work()
+  }
+}
+
+interface Call<Result> {
+  readonly kind: PortKind
+  readonly work: () => Promise<Result>
+}

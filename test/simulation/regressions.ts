@@ -1,0 +1,19 @@
+// Every seed that ever failed for a fault of the product, with what was wrong: they run with every test.
+
+export interface Regression {
+  readonly seed: number
+  readonly cause: string
+}
+
+const LOST_TRY =
+  'a failed try of an effect whose row another process had changed met its version for ever: the request was stuck'
+const STOOD_STILL =
+  'a cursor that stood still was looked for a thousand times a second after another process had moved on with it'
+const EARLY_LOOP =
+  'a loop that began during the start mixed old cursors with new heads, and missed records that were there'
+
+export const REGRESSIONS: readonly Regression[] = [
+  ...[9, 87, 122, 134, 203].map((seed) => ({ seed, cause: LOST_TRY })),
+  ...[63, 131, 182].map((seed) => ({ seed, cause: STOOD_STILL })),
+  { seed: 129, cause: EARLY_LOOP },
+]
