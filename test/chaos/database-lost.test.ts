@@ -17,11 +17,6 @@ const MORE_ORDERS = 60
 const FEW_PAGES = 320
 const MANY_PAGES = 100_000
 
-async function moreOrders(load: Load): Promise<void> {
-  const enough = load.acknowledged.size + MORE_ORDERS
-  await waitFor(() => load.mustGoOn() && load.acknowledged.size >= enough, { withinMs: 15_000, what: 'more orders' })
-}
-
 async function isUnhealthy(url: string): Promise<boolean> {
   const health = await fetch(`${url}/health`)
   const { status } = (await health.json()) as { readonly status: string }
@@ -56,7 +51,7 @@ test('PostgreSQL killed while serving: 503, and the shop goes on by itself', { t
       load.begin()
       const backMs: number[] = []
       for (let outage = 0; outage < OUTAGES; outage += 1) {
-        await moreOrders(load)
+        await load.more(MORE_ORDERS)
         const before = load.unavailable
         await server.kill()
         await waitFor(() => load.mustGoOn() && load.unavailable > before, { withinMs: 10_000, what: 'an answer 503' })
@@ -68,7 +63,7 @@ test('PostgreSQL killed while serving: 503, and the shop goes on by itself', { t
         await waitFor(() => load.mustGoOn() && load.acknowledged.size > known, { withinMs: 15_000, what: 'an order' })
         backMs.push(Math.round(performance.now() - restartedAtMs))
       }
-      await moreOrders(load)
+      await load.more(MORE_ORDERS)
       await load.finish()
       await untilAtRest(store, 15_000)
       assert.equal(await shop.stop(), 0)
@@ -105,7 +100,7 @@ test('a full SQLite file: 503, reads go on, and a larger limit mends it', { time
     assert.equal(await small.stop(), 0, 'a stop in order with a full disk')
     const large = await stage.start({ store, flags: ['--sqlite-max-pages', String(MANY_PAGES)] })
     load.up(large.url)
-    await moreOrders(load)
+    await load.more(MORE_ORDERS)
     await load.finish()
     await untilAtRest(store, 15_000)
     assert.equal(await large.stop(), 0)

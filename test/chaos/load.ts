@@ -20,11 +20,15 @@ interface Asked {
 export interface LoadOptions {
   readonly seed: number
   readonly buyers: number
+  /** A buyer who was not answered for so long asks again, elsewhere where there is an elsewhere. */
+  readonly patienceMs?: number
 }
 
 /** What a buyer was told of an order. */
 export interface Acknowledged {
   readonly orderId: string
+  /** What was being done to the shop then. */
+  readonly during: string
   cancelled: boolean
   readonly returns: string[]
 }
@@ -32,9 +36,13 @@ export interface Acknowledged {
 const PLENTY = { skus: 6, pieces: 1_000_000 }
 const SCARCE = { skus: 4, pieces: 60 }
 const CLIENTS = 8
-const NO_ANSWER_WITHIN_MS = 20_000
-const REPEATED_WITHIN_MS = 30_000
+const PATIENCE_MS = 20_000
+const REPEATED_WITHIN_MS = 45_000
+const MORE_WITHIN_MS = 15_000
 const UNAVAILABLE = 503
+const UNPROCESSABLE = 422
+/** How many of the orders name something that is not sold. */
+const REFUSED_SHARE = 0.04
 
 /** Small and seedable (mulberry32), so that each buyer's orders are the same in every run of a seed. */
 export function dice(seed: number): () => number {
@@ -53,16 +61,24 @@ export class Load {
   readonly #clients: string[] = []
   readonly #skus: string[] = []
   readonly acknowledged = new Map<string, Acknowledged>()
+  /** When each of them was, by `performance.now()`. */
+  readonly acknowledgedAtMs: number[] = []
+  /** Keys under which an order was refused; each is the order's reference, too. */
+  readonly refused = new Set<string>()
   /** Keys under which an order was sent. */
   readonly sent = new Set<string>()
+  /** Noted with each order that is acknowledged. */
+  during = ''
   /** Orders whose connection broke while their answer was awaited, since `count` was set to 0. */
   cutOrders = 0
   /** Answers 503, as problems. */
   unavailable = 0
   replays = 0
+  /** Requests that nobody answered in time. */
+  timeouts = 0
   waitingBuyers = 0
   failure: unknown
-  #isOver = false
+  #isOver = true
   #buying: Promise<unknown> = Promise.resolve()
 
   constructor(options: LoadOptions) {
@@ -102,6 +118,10 @@ export class Load {
     }
   }
 
+  get isBuying(): boolean {
+    return !this.#isOver
+  }
+
   /** From now on all buyers buy. */
   begin(): void {
     const { buyers } = this.#options
@@ -121,6 +141,30 @@ export class Load {
     this.mustGoOn()
   }
 
+  /** Nobody buys any more, and whoever waits for something of the load is told why. */
+  breakOff(reason: Error): void {
+    this.failure ??= reason
+    this.#isOver = true
+  }
+
+  /** Waits until so many more orders were acknowledged. @throws what went wrong for a buyer. */
+  async more(orders: number, withinMs = MORE_WITHIN_MS): Promise<void> {
+    const enough = this.acknowledged.size + orders
+    const what = `${orders} more orders`
+    await waitFor(() => this.mustGoOn() && this.acknowledged.size >= enough, { withinMs, what })
+  }
+
+  /** When the first order after that was acknowledged. */
+  firstSince(fromMs: number): number | undefined {
+    return this.acknowledgedAtMs.find((atMs) => atMs >= fromMs)
+  }
+
+  /** The longest time since then without an order that was acknowledged. */
+  longestPauseSince(fromMs: number): number {
+    const moments = [fromMs, ...this.acknowledgedAtMs.filter((atMs) => atMs >= fromMs), performance.now()]
+    return Math.max(...moments.slice(1).map((atMs, at) => atMs - (moments[at] ?? atMs)))
+  }
+
   /** @throws what went wrong for a buyer. */
   mustGoOn(): true {
     if (this.failure !== undefined) throw this.failure as Error
@@ -129,7 +173,22 @@ export class Load {
 
   async #buy(buyer: number): Promise<void> {
     const roll = dice(this.#options.seed * 1000 + buyer)
-    for (let n = 0; !this.#isOver; n += 1) await this.#order(`${this.#options.seed}-${buyer}-${n}`, roll)
+    for (let n = 0; !this.#isOver; n += 1) {
+      const key = `${this.#options.seed}-${buyer}-${n}`
+      if (roll() < REFUSED_SHARE) await this.#orderNothing(key, roll)
+      else await this.#order(key, roll)
+    }
+  }
+
+  /** Asks for what nobody sells: refused, and refused again under the same key. */
+  async #orderNothing(key: string, roll: () => number): Promise<void> {
+    const items = [...this.#basket(roll).items, { sku: 'NEVER-SOLD', quantity: 1 }]
+    const body = { clientId: this.#clients[0], items, reference: key, shippingAddress: addressOf(key) }
+    const request: Asked = { method: 'POST', path: '/v1/orders', body, key }
+    this.refused.add(key)
+    for (const answer of [await this.ask(request), await this.ask(request)]) {
+      assert.deepEqual([answer.status, answer.body['code']], [UNPROCESSABLE, 'PRODUCT_UNKNOWN'], key)
+    }
   }
 
   async #order(key: string, roll: () => number): Promise<void> {
@@ -143,8 +202,9 @@ export class Load {
     const ids = new Set(answers.map(({ body }) => String(body['orderId'])))
     assert.equal(ids.size, 1, `the key ${key} made several orders`)
     const [orderId = ''] = ids
-    const known: Acknowledged = { orderId, cancelled: false, returns: [] }
+    const known: Acknowledged = { orderId, during: this.during, cancelled: false, returns: [] }
     this.acknowledged.set(key, known)
+    this.acknowledgedAtMs.push(performance.now())
     const next = roll()
     if (next < 0.1) await this.#cancel(key, known)
     else if (next < 0.2) await this.#return(key, known)
@@ -186,24 +246,27 @@ export class Load {
   /** Asks until there is an answer other than 503, of whichever server is up then. */
   async ask(asked: Asked): Promise<Answer> {
     const what = `an answer to ${asked.method} ${asked.path}`
-    return waitFor(() => this.#askOnce(asked), { withinMs: REPEATED_WITHIN_MS, what })
+    return waitFor(() => this.mustGoOn() && this.#askOnce(asked), { withinMs: REPEATED_WITHIN_MS, what })
   }
 
   /** @returns undefined when it has to be asked again. */
   async #askOnce(asked: Asked): Promise<Answer | undefined> {
     const url = await this.#anyServer()
     try {
-      const answer = await fetchAnswer(url, asked)
+      const answer = await fetchAnswer(url, asked, this.#options.patienceMs)
       if (answer.replayed) this.replays += 1
       if (answer.status !== UNAVAILABLE) return answer
       assert.equal(typeof answer.body['code'], 'string', '503 is a problem with a code')
       this.unavailable += 1
     } catch (error) {
-      const { cause } = error as { readonly cause?: { readonly code?: string } }
-      if (cause === undefined) throw error
+      const { name, cause } = error as Error & { readonly cause?: { readonly code?: string } }
+      const isLate = name === 'TimeoutError'
+      if (cause === undefined && !isLate) throw error
+      if (isLate) this.timeouts += 1
       const isOrder = asked.method === 'POST' && asked.path === '/v1/orders'
-      if (isOrder && cause.code !== 'ECONNREFUSED') this.cutOrders += 1
-      this.down(url)
+      if (isOrder && cause?.code !== 'ECONNREFUSED') this.cutOrders += 1
+      // One that is only late is asked again: it may be waiting for its database.
+      if (!isLate) this.down(url)
     }
     return undefined
   }
@@ -211,7 +274,10 @@ export class Load {
   async #anyServer(): Promise<string> {
     this.waitingBuyers += 1
     try {
-      return await waitFor(() => this.#someServer(), { withinMs: REPEATED_WITHIN_MS, what: 'a server that is up' })
+      return await waitFor(() => this.mustGoOn() && this.#someServer(), {
+        withinMs: REPEATED_WITHIN_MS,
+        what: 'a server that is up',
+      })
     } finally {
       this.waitingBuyers -= 1
     }
@@ -239,10 +305,14 @@ function troublesOf(key: string, roll: () => number): { readonly reference?: str
   return {}
 }
 
-async function fetchAnswer(url: string, { method, path, body, key, wait = 0 }: Asked): Promise<Answer> {
+async function fetchAnswer(
+  url: string,
+  { method, path, body, key, wait = 0 }: Asked,
+  patienceMs = PATIENCE_MS,
+): Promise<Answer> {
   const response = await fetch(`${url}${path}`, {
     method,
-    signal: AbortSignal.timeout(NO_ANSWER_WITHIN_MS),
+    signal: AbortSignal.timeout(patienceMs),
     headers: {
       ...(body !== undefined && { 'content-type': 'application/json' }),
       ...(key !== undefined && { 'idempotency-key': key }),

@@ -1,33 +1,42 @@
 // Starts the shipped program as a process of its own, `node src/main.ts serve`, and kills it or tells it to stop.
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { Failpoint } from './failpoints.ts'
+import type { Sabotage } from './sabotage.ts'
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
-const FAILPOINTS = new URL('failpoints.ts', import.meta.url).href
+const SABOTAGE = new URL('sabotage.ts', import.meta.url).href
 const LOG_LINES_KEPT = 200
 
 export interface ShopPlan {
   /** Such as `sqlite:/tmp/x/lonja.sqlite`. */
   readonly store: string
   readonly flags?: readonly string[]
-  /** Dies by itself at the nth commit after `arm`. */
-  readonly failpoint?: { readonly at: Failpoint; readonly nth: number }
+  /** What is done to it from its first line on. */
+  readonly orders?: Sabotage
 }
 
 export interface ShopProcess {
+  /** Empty until it serves. */
   readonly url: string
   /** By `performance.now()`. */
   readonly spawnedAtMs: number
+  /** Resolves when it serves, with itself. @throws with what it printed when it ends before. */
+  readonly serving: Promise<ShopProcess>
   /** Resolves when it has ended, with the signal or the exit code. */
   readonly ended: Promise<NodeJS.Signals | number>
   hasEnded(): boolean
-  /** From now on its failpoint counts. */
-  arm(): void
+  /** Has it sabotaged from now on. */
+  order(orders: Sabotage): void
+  /** SIGSTOP. */
+  suspend(): void
+  /** SIGCONT. */
+  resume(): void
+  /** Stopped by SIGSTOP, whoever sent it. */
+  isSuspended(): boolean
   /** kill -9. */
   kill(): Promise<void>
   /** SIGTERM; returns the exit code. */
@@ -42,14 +51,18 @@ export class Stage {
   readonly #running = new Set<ShopProcess>()
   readonly #last: ShopProcess[] = []
 
-  /** Resolves when it serves. @throws with what it printed when it ends before. */
-  async start(plan: ShopPlan): Promise<ShopProcess> {
-    const shop = await launch(plan, this.folder, (started) => {
-      this.#running.add(started)
-      void started.ended.then(() => this.#running.delete(started))
-    })
+  /** Starts a process, which may die before it serves. */
+  spawn(plan: ShopPlan): ShopProcess {
+    const shop = launch(plan, this.folder)
+    this.#running.add(shop)
+    void shop.ended.then(() => this.#running.delete(shop))
     this.#last.push(shop)
     return shop
+  }
+
+  /** Resolves when it serves. @throws with what it printed when it ends before. */
+  start(plan: ShopPlan): Promise<ShopProcess> {
+    return this.spawn(plan).serving
   }
 
   /** Runs a command of the program to its end. */
@@ -75,36 +88,22 @@ export class Stage {
       .join('\n--\n')
   }
 
-  async end(): Promise<void> {
+  /** @param keepFolder for whoever looks into a database where something was off. */
+  async end(keepFolder = false): Promise<void> {
     await Promise.all([...this.#running].map((shop) => shop.kill()))
-    rmSync(this.folder, { recursive: true, force: true })
+    if (!keepFolder) rmSync(this.folder, { recursive: true, force: true })
   }
 }
 
-async function launch(
-  { store, flags = [], failpoint }: ShopPlan,
-  cwd: string,
-  started: (shop: ShopProcess) => void,
-): Promise<ShopProcess> {
-  const preload = failpoint === undefined ? [] : ['--import', `${FAILPOINTS}?at=${failpoint.at}&nth=${failpoint.nth}`]
+function launch({ store, flags = [], orders = {} }: ShopPlan, cwd: string): ShopProcess {
+  const preload = `${SABOTAGE}?orders=${encodeURIComponent(JSON.stringify(orders))}`
   const settings = ['--store', store, '--port', '0', '--log-level', 'warn', '--log-format', 'json', ...flags]
   const spawnedAtMs = performance.now()
-  const child = spawn(process.execPath, [...preload, MAIN, 'serve', '--window-report', 'off', ...settings], {
-    cwd,
-    env: {},
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const lines: string[] = []
-  const serving = Promise.withResolvers<string>()
-  for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream }).on('line', (line) => {
-      lines.push(line)
-      if (lines.length > LOG_LINES_KEPT) lines.shift()
-      const url = / at (http:\/\/\S+)/.exec(line)?.[1]
-      if (stream === child.stdout && url !== undefined) serving.resolve(url)
-    })
-  }
-  const log = () => lines.join('\n')
+  const words = ['--import', preload, MAIN, 'serve', '--window-report', 'off', ...settings]
+  const child = spawn(process.execPath, words, { cwd, env: {}, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+  const { lines, address } = linesOf(child)
+  // The line breaks when the process dies: that is what it is for.
+  child.on('error', () => undefined)
   const ended = new Promise<NodeJS.Signals | number>((resolve) => {
     child.on('close', (code, signal) => resolve(signal ?? code ?? -1))
   })
@@ -112,17 +111,51 @@ async function launch(
     child.kill(signal)
     return ended
   }
+  const serving = Promise.withResolvers<ShopProcess>()
+  serving.promise.catch(() => undefined)
   const shop = {
     url: '',
     spawnedAtMs,
+    serving: serving.promise,
     ended,
     hasEnded: () => child.exitCode !== null || child.signalCode !== null,
-    arm: () => void child.kill('SIGUSR2'),
+    order: (orders: Sabotage) => void child.send(orders),
+    suspend: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
+    isSuspended: () => stateOf(child.pid) === 'T',
     kill: async () => void (await signalled('SIGKILL')),
     stop: () => signalled('SIGTERM'),
-    log,
+    log: () => lines.join('\n'),
   }
-  started(shop)
-  void ended.then((how) => serving.reject(new Error(`The shop ended by ${how} before it served:\n${log()}`)))
-  return Object.assign(shop, { url: await serving.promise })
+  void address.then((url) => serving.resolve(Object.assign(shop, { url })))
+  void ended.then((how) => serving.reject(new Error(`The shop ended by ${how} before it served:\n${shop.log()}`)))
+  return shop
+}
+
+/** The last lines that a process prints, and the address at which it says that it serves. */
+function linesOf({ stdout, stderr }: Pick<ChildProcess, 'stdout' | 'stderr'>): {
+  readonly lines: readonly string[]
+  readonly address: Promise<string>
+} {
+  const lines: string[] = []
+  const address = Promise.withResolvers<string>()
+  for (const stream of [stdout, stderr]) {
+    if (stream === null) continue
+    createInterface({ input: stream }).on('line', (line) => {
+      lines.push(line)
+      if (lines.length > LOG_LINES_KEPT) lines.shift()
+      const url = / at (http:\/\/\S+)/.exec(line)?.[1]
+      if (stream === stdout && url !== undefined) address.resolve(url)
+    })
+  }
+  return { lines, address: address.promise }
+}
+
+/** The letter after the name in /proc/PID/stat (https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html). */
+function stateOf(pid: number | undefined): string | undefined {
+  try {
+    return /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]
+  } catch {
+    return undefined
+  }
 }

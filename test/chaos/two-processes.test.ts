@@ -6,6 +6,7 @@ import { sharedPostgres } from '../../src/testing/postgres.ts'
 import { waitFor } from '../../src/testing/wait-for.ts'
 import { chaosSeed } from './kill-9.ts'
 import { Load } from './load.ts'
+import { isSharedBy, sharesOf, type Shares } from './members.ts'
 import { Stage } from './shop-process.ts'
 import { assertCheckClean, assertNothingLost, untilAtRest } from './verdict.ts'
 
@@ -17,36 +18,19 @@ const JOINED_WITHIN_MS = 1000
 const SHARED_WITHIN_MS = 10_000
 const MORE_ORDERS = 60
 
-/** Who holds how many leases that run; a member without any has 0. */
-type Shares = ReadonlyMap<string, number>
-
-const SHARES = `SELECT m.id, count(l.holder)::int AS held, (SELECT count(*)::int FROM lonja.leases) AS leases
-  FROM lonja.members AS m LEFT JOIN lonja.leases AS l
-    ON l.holder = m.id AND l.expires_at > extract(epoch FROM clock_timestamp()) * 1000
-  GROUP BY m.id`
-
-async function sharesOf(client: Client): Promise<{ readonly shares: Shares; readonly leases: number }> {
-  const { rows } = await client.query<{ id: string; held: number; leases: number }>(SHARES)
-  return { shares: new Map(rows.map(({ id, held }) => [id, held])), leases: rows[0]?.leases ?? 0 }
+async function shared(client: Client, members: readonly string[]): Promise<boolean> {
+  return isSharedBy(await sharesIn(client), members)
 }
 
-/** All leases are held, by these members, and by each of them some. */
-async function shared(client: Client, members: readonly string[]): Promise<boolean> {
-  const { shares, leases } = await sharesOf(client)
-  const held = members.map((id) => shares.get(id) ?? 0)
-  return held.every((count) => count > 0) && held.reduce((sum, count) => sum + count, 0) === leases
+function sharesIn(client: Client): Promise<Shares> {
+  return sharesOf(async (text) => (await client.query<{ id: string; held: number; leases: number }>(text)).rows)
 }
 
 async function newcomer(client: Client, known: readonly string[]): Promise<string> {
-  return waitFor(async () => [...(await sharesOf(client)).shares.keys()].find((id) => !known.includes(id)), {
+  return waitFor(async () => [...(await sharesIn(client)).held.keys()].find((id) => !known.includes(id)), {
     withinMs: SHARED_WITHIN_MS,
     what: 'a new member',
   })
-}
-
-async function moreOrders(load: Load): Promise<void> {
-  const enough = load.acknowledged.size + MORE_ORDERS
-  await waitFor(() => load.mustGoOn() && load.acknowledged.size >= enough, { withinMs: 10_000, what: 'more orders' })
 }
 
 test('two processes share the work, one is killed, a third joins', { timeout: 120_000 }, async (t) => {
@@ -67,7 +51,7 @@ test('two processes share the work, one is killed, a third joins', { timeout: 12
     await load.prepare()
     load.begin()
     await waitFor(() => shared(client, [firstId, secondId]), { withinMs: SHARED_WITHIN_MS, what: 'an even share' })
-    await moreOrders(load)
+    await load.more(MORE_ORDERS)
     load.cutOrders = 0
     await second.kill()
     const killedAtMs = performance.now()
@@ -90,7 +74,7 @@ test('two processes share the work, one is killed, a third joins', { timeout: 12
     const sharedMs = Math.round(performance.now() - joinedAtMs)
     const third = await joining
     load.up(third.url)
-    await moreOrders(load)
+    await load.more(MORE_ORDERS)
     await load.finish()
     await untilAtRest(store, 20_000)
     assert.deepEqual([await first.stop(), await third.stop()], [0, 0])

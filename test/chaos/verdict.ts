@@ -15,6 +15,8 @@ import type { Stage } from './shop-process.ts'
 
 const ENDED: ReadonlySet<Order['status']> = new Set(['CONFIRMED', 'CANCELLED'])
 
+const ASKED_AT_ONCE = 500
+
 /** Every group has read all, no request to the outside is open, and no order or return is under way. */
 export async function untilAtRest(store: string, withinMs: number): Promise<void> {
   let moving = ''
@@ -42,7 +44,8 @@ function inMotion(store: string): Promise<string> {
   })
 }
 
-function reading<Result>(store: string, work: (lonja: Lonja) => Promise<Result>): Promise<Result> {
+/** Reads the database beside the shop. */
+export function reading<Result>(store: string, work: (lonja: Lonja) => Promise<Result>): Promise<Result> {
   return readDatabase(resolveSettings(['--store', store], {}).settings, work)
 }
 
@@ -52,6 +55,21 @@ async function ordersOf(lonja: Lonja): Promise<ReadonlyMap<string, Order>> {
     .rows<{ key: string; state: string; constant: string }>('SELECT * FROM {order}')
   const stateIn = (state: string, constant: string) => stateOfCells(order.kind, state, constant) as Snapshot<Order>
   return new Map(rows.map(({ key, state, constant }) => [key, stateIn(state, constant).state]))
+}
+
+/** Those that have ended among the oldest of these orders: enough to ask of at once. */
+export async function endedAmong(store: string, orderIds: readonly string[]): Promise<readonly string[]> {
+  const asked = orderIds.slice(0, ASKED_AT_ONCE)
+  if (asked.length === 0) return []
+  return reading(store, async (lonja) => {
+    const rows = await lonja
+      .reader('orders')
+      .rows<{ order_id: string; status: string }>(
+        `SELECT order_id, status FROM {order_list} WHERE order_id IN (${asked.map(() => '?').join(', ')})`,
+        asked,
+      )
+    return rows.flatMap(({ order_id, status }) => (ENDED.has(status as Order['status']) ? [order_id] : []))
+  })
 }
 
 /** The simulated gateway forgets at each kill what it holds, so it is taken to hold what payments says. */
@@ -68,32 +86,78 @@ async function gatewayOf(lonja: Lonja) {
   return { ledger: () => [], balanceOf: (orderId: string) => balances.get(orderId) ?? 0n }
 }
 
-/** @returns how many orders there are. */
-export async function assertNothingLost(store: string, { acknowledged, sent }: Load): Promise<number> {
-  assert.deepEqual(
-    [...sent].filter((key) => !acknowledged.has(key)),
-    [],
-    'requests that were never answered',
-  )
+/** One order that is not as its buyer was told. */
+export interface Loss {
+  readonly what: 'lost' | 'doubled' | 'refused and there' | 'not as told'
+  readonly key: string
+  readonly message: string
+}
+
+export interface Reckoning {
+  readonly orders: number
+  readonly losses: readonly Loss[]
+}
+
+type Told = Pick<Load, 'acknowledged' | 'refused' | 'sent'>
+
+/** Compares what buyers were told with the orders that there are. */
+export function reckon(store: string, told: Told): Promise<Reckoning> {
   return reading(store, async (lonja) => {
     const orders = await ordersOf(lonja)
-    const keys = new Map<string, string>()
-    for (const [orderId, { placed }] of orders) {
-      const key = placed?.shippingAddress?.line1 ?? ''
-      assert.equal(keys.get(key), undefined, `the key ${key} has two orders: ${keys.get(key)} and ${orderId}`)
-      keys.set(key, orderId)
-    }
-    assert.equal(orders.size, acknowledged.size, 'as many orders as acknowledgements')
-    for (const [key, { orderId, cancelled, returns }] of acknowledged) {
-      const order = orders.get(orderId)
-      assert.equal(keys.get(key), orderId, `the order that ${key} was told of`)
-      assert.ok(order !== undefined && ENDED.has(order.status), `${orderId} is ${order?.status}`)
-      if (cancelled) assert.equal(order.status, 'CANCELLED', `${orderId} was to be cancelled`)
-      for (const returnId of returns) assert.equal(order.returns[returnId]?.status, 'COMPLETED', `return ${returnId}`)
-    }
-    await assertSound({ lonja, gateway: await gatewayOf(lonja) })
-    return orders.size
+    return { orders: orders.size, losses: [...strangersOf(orders, told), ...lossesOf(orders, told)] }
   })
+}
+
+/** Every order carries its key as the first line of its address. */
+function keyOf({ placed }: Order): string {
+  return placed?.shippingAddress?.line1 ?? ''
+}
+
+/** Orders that no buyer was told of: a second one under the same key, or one that was refused. */
+function* strangersOf(orders: ReadonlyMap<string, Order>, { acknowledged, refused, sent }: Told): Iterable<Loss> {
+  for (const [orderId, order] of orders) {
+    const key = keyOf(order)
+    if (refused.has(key) || refused.has(order.placed?.reference ?? '')) {
+      yield { what: 'refused and there', key, message: `the refused ${key} is the order ${orderId}` }
+    } else if (acknowledged.get(key)?.orderId !== orderId) {
+      const why = sent.has(key) ? `not ${acknowledged.get(key)?.orderId}` : 'which nobody sent'
+      yield { what: 'doubled', key, message: `the key ${key} has the order ${orderId}, ${why}` }
+    }
+  }
+}
+
+function* lossesOf(orders: ReadonlyMap<string, Order>, { acknowledged, sent }: Told): Iterable<Loss> {
+  for (const key of sent) {
+    if (!acknowledged.has(key)) yield { what: 'lost', key, message: `nobody answered the request ${key}` }
+  }
+  for (const [key, { orderId, cancelled, returns }] of acknowledged) {
+    const order = orders.get(orderId)
+    const untrue = (message: string): Loss => ({ what: 'not as told', key, message: `${orderId} (${key}): ${message}` })
+    if (order === undefined) {
+      yield { what: 'lost', key, message: `the order ${orderId} of ${key} was acknowledged and is not there` }
+      continue
+    }
+    if (!ENDED.has(order.status)) yield untrue(`is ${order.status}, which is no end`)
+    if (cancelled && order.status !== 'CANCELLED') yield untrue(`is ${order.status} and was to be cancelled`)
+    for (const returnId of returns) {
+      const status = order.returns[returnId]?.status
+      if (status !== 'COMPLETED') yield untrue(`its return ${returnId} is ${status}`)
+    }
+  }
+}
+
+/** What the services say of each other: stock, money, sagas, lists and windows add up. @throws at the first sum. */
+export function assertBooksSound(store: string): Promise<void> {
+  return reading(store, async (lonja) => assertSound({ lonja, gateway: await gatewayOf(lonja) }))
+}
+
+/** @returns how many orders there are. */
+export async function assertNothingLost(store: string, told: Told): Promise<number> {
+  const { orders, losses } = await reckon(store, told)
+  assert.deepEqual(losses, [])
+  assert.equal(orders, told.acknowledged.size, 'as many orders as acknowledgements')
+  await assertBooksSound(store)
+  return orders
 }
 
 interface Verdict {
@@ -107,9 +171,4 @@ export async function assertCheckClean(stage: Stage, store: string): Promise<voi
   assert.notEqual(out.trim(), '', `lonja check ended with ${code} and said nothing: ${err}`)
   const verdict = JSON.parse(out.trim().split('\n').at(-1) ?? '') as Verdict
   assert.deepEqual({ code, problems: verdict.problems }, { code: 0, problems: [] }, err)
-}
-
-export function percentile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0)
 }

@@ -1,0 +1,37 @@
+// Everything that is done to the shop, by name: what it is, on which store it can be done, and how.
+import { cutConnections, loseDatabase } from './database-faults.ts'
+import { fillDisk } from './disk-faults.ts'
+import type { Dialect } from './fleet.ts'
+import { killAnyTime, killAtCommit, killAtStart, setClocksApart, stopAndGoOn } from './process-faults.ts'
+import type { Scene, Strike } from './scene.ts'
+
+export interface Fault {
+  readonly summary: string
+  readonly stores: readonly Dialect[]
+  readonly strike: (scene: Scene) => Promise<Strike>
+}
+
+const EVERYWHERE: readonly Dialect[] = ['sqlite', 'postgres']
+
+export const faults = {
+  kill: { summary: 'kill -9 at any moment', stores: EVERYWHERE, strike: killAnyTime },
+  commit: { summary: 'kill -9 before, in and after a COMMIT', stores: EVERYWHERE, strike: killAtCommit },
+  start: { summary: 'kill -9 while it starts and recovers, several times', stores: EVERYWHERE, strike: killAtStart },
+  stop: {
+    summary: 'SIGSTOP past the lease, also with an open commit, then SIGCONT',
+    stores: EVERYWHERE,
+    strike: stopAndGoOn,
+  },
+  clock: { summary: 'clocks of the processes apart, and jumping', stores: EVERYWHERE, strike: setClocksApart },
+  disk: { summary: 'the disk of the database is full', stores: EVERYWHERE, strike: fillDisk },
+  database: { summary: 'PostgreSQL killed or restarted', stores: ['postgres'], strike: loseDatabase },
+  cut: { summary: 'connections cut by pg_terminate_backend', stores: ['postgres'], strike: cutConnections },
+} as const satisfies Readonly<Record<string, Fault>>
+
+export type FaultName = keyof typeof faults
+export const FAULT_NAMES = Object.keys(faults) as readonly FaultName[]
+
+/** The faults among these that can be done to a store. */
+export function faultsFor(dialect: Dialect, names: readonly FaultName[]): readonly FaultName[] {
+  return names.filter((name) => (faults[name].stores as readonly Dialect[]).includes(dialect))
+}

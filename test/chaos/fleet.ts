@@ -1,0 +1,156 @@
+// The shop as it runs: one process on SQLite or several on PostgreSQL, with their database, buyers and mail server.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Client } from 'pg'
+import { startPostgres, type Postgres } from '../../src/testing/postgres.ts'
+import type { Load } from './load.ts'
+import { startMailServer, type MailServer } from './mail-server.ts'
+import type { Sabotage } from './sabotage.ts'
+import { Stage, type ShopProcess } from './shop-process.ts'
+import { SmallDisk } from './small-disk.ts'
+
+export const DIALECTS = ['sqlite', 'postgres'] as const
+export type Dialect = (typeof DIALECTS)[number]
+
+export interface FleetPlan {
+  readonly dialect: Dialect
+  readonly processes: number
+  readonly load: Load
+  /** PostgreSQL lies on a disk that can be filled. @throws where the machine does not allow it. */
+  readonly onSmallDisk?: boolean
+  /** A dead process's leases are over at once, for runs in which the wait for them is not what is looked at. */
+  readonly hurriesLeases?: boolean
+}
+
+interface StartPlan {
+  readonly flags?: readonly string[]
+  readonly orders?: Sabotage
+}
+
+/** At the first start there may be no leases yet. */
+const LEASES_RUN_OUT = `DO $$ BEGIN IF to_regclass('lonja.leases') IS NOT NULL THEN
+  UPDATE lonja.leases SET expires_at = 0; UPDATE lonja.members SET expires_at = 0; END IF; END $$`
+/** Little is kept for later, so that a small disk is filled by what the shop writes. */
+const SMALL_LOG = { min_wal_size: '32MB', max_wal_size: '64MB' }
+
+export class Fleet {
+  readonly stage = new Stage()
+  readonly mails: MailServer
+  readonly plan: FleetPlan
+  /** Undefined on SQLite. */
+  readonly server: Postgres | undefined
+  readonly disk: SmallDisk | undefined
+  /** The address of the database. */
+  readonly store: string
+  readonly #shops: ShopProcess[] = []
+  readonly #serverFolder: string | undefined
+
+  private constructor(plan: FleetPlan, parts: Parts) {
+    this.plan = plan
+    this.mails = parts.mails
+    this.disk = parts.disk
+    this.server = parts.server
+    this.#serverFolder = parts.serverFolder
+    this.store = parts.store ?? `sqlite:${this.path}`
+  }
+
+  /** The database is there, and empty; no process runs yet. */
+  static async open(plan: FleetPlan): Promise<Fleet> {
+    const parts = plan.dialect === 'postgres' ? await openPostgres(plan) : {}
+    return new Fleet(plan, { ...parts, mails: await startMailServer() })
+  }
+
+  /** The file of SQLite. */
+  get path(): string {
+    return join(this.stage.folder, 'lonja.sqlite')
+  }
+
+  get shops(): readonly ShopProcess[] {
+    return this.#shops
+  }
+
+  get places(): readonly number[] {
+    return Array.from({ length: this.plan.processes }, (_, place) => place)
+  }
+
+  shopAt(place: number): ShopProcess {
+    const shop = this.#shops[place]
+    if (shop === undefined) throw new Error(`No process was ever started at place ${place}.`)
+    return shop
+  }
+
+  /** Starts the process of a place; buyers come as soon as it serves, which it may not live to see. */
+  spawn(place: number, { flags = [], orders = {} }: StartPlan = {}): ShopProcess {
+    const { load } = this.plan
+    const shop = this.stage.spawn({ store: this.store, flags: [...flags, '--smtp-url', this.mails.url], orders })
+    this.#shops[place] = shop
+    void shop.serving.then(
+      ({ url }) => shop.hasEnded() || load.up(url),
+      () => undefined,
+    )
+    void shop.ended.then(() => load.down(shop.url))
+    return shop
+  }
+
+  /** Starts the processes of these places at once. @returns when they were, by `performance.now()`. */
+  async start(places: readonly number[] = this.places, plan: StartPlan = {}): Promise<number> {
+    if (this.plan.hurriesLeases === true && this.server !== undefined && this.#shops.length > 0)
+      await this.sql(LEASES_RUN_OUT)
+    const startedAtMs = performance.now()
+    await Promise.all(places.map((place) => this.spawn(place, plan).serving))
+    return startedAtMs
+  }
+
+  async kill(places: readonly number[]): Promise<void> {
+    await Promise.all(places.map((place) => this.shopAt(place).kill()))
+  }
+
+  /** Asks the database of PostgreSQL itself, over a connection of its own. */
+  async sql<Row extends object>(text: string): Promise<readonly Row[]> {
+    const client = new Client({ connectionString: this.store, connectionTimeoutMillis: 5000 })
+    client.on('error', () => undefined)
+    try {
+      await client.connect()
+      return (await client.query<Row>(text)).rows
+    } finally {
+      await client.end().catch(() => undefined)
+    }
+  }
+
+  /** Stops whatever runs. @param keep leaves the database and the last lines of the processes where they are found. */
+  async close(keep = false): Promise<void> {
+    if (keep) writeFileSync(join(this.stage.folder, 'last-lines.txt'), this.stage.logs())
+    await this.stage.end(keep)
+    await this.mails.close()
+    await this.server?.stop()
+    this.disk?.unmount()
+    if (!keep && this.#serverFolder !== undefined) rmSync(this.#serverFolder, { recursive: true, force: true })
+  }
+
+  /** Where to look after `close(true)`. */
+  get leftBehind(): string {
+    return [this.stage.folder, ...(this.disk === undefined ? [this.#serverFolder ?? []] : [])].flat().join(' and ')
+  }
+}
+
+interface Parts {
+  readonly mails: MailServer
+  readonly server?: Postgres
+  readonly serverFolder?: string
+  readonly disk?: SmallDisk
+  readonly store?: string
+}
+
+async function openPostgres({ onSmallDisk = false }: FleetPlan): Promise<Omit<Parts, 'mails'>> {
+  const disk = onSmallDisk ? SmallDisk.mount() : undefined
+  const serverFolder = disk === undefined ? mkdtempSync(join(tmpdir(), 'lonja-chaos-')) : join(disk.folder, 'server')
+  try {
+    const server = await startPostgres({ folder: serverFolder, durable: true, ...(disk && { settings: SMALL_LOG }) })
+    const store = await server.createDatabase('shop')
+    return { server, serverFolder, store, ...(disk && { disk }) }
+  } catch (error) {
+    disk?.unmount()
+    throw error
+  }
+}

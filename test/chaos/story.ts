@@ -1,0 +1,213 @@
+// A story of chaos: one shop on a fresh database, a seeded sequence of faults under load, rest, and the verdict.
+import { waitFor } from '../../src/testing/wait-for.ts'
+import { faults, type FaultName } from './faults.ts'
+import { noFigures, type Figures, type FiguresByFault } from './figures.ts'
+import { Fleet, type Dialect } from './fleet.ts'
+import { dice, Load } from './load.ts'
+import { reckonMails, type Disturbance, type MailReckoning } from './mail-verdict.ts'
+import { startInVain } from './process-faults.ts'
+import type { Strike } from './scene.ts'
+import { assertBooksSound, assertCheckClean, endedAmong, reckon, untilAtRest, type Loss } from './verdict.ts'
+
+export interface StoryPlan {
+  readonly dialect: Dialect
+  readonly seed: number
+  readonly cycles: number
+  readonly faults: readonly FaultName[]
+  /** One on SQLite; two on PostgreSQL unless told. */
+  readonly processes?: number
+  /** Each kind in turn, as given; else in an order of chance, each as often. */
+  readonly inTurn?: boolean
+  readonly hurriesLeases?: boolean
+  /** PostgreSQL on a disk that can be filled. */
+  readonly onSmallDisk?: boolean
+  /** Broken off when it is aborted: nothing is judged then. */
+  readonly signal?: AbortSignal
+  /** No cycle begins after this, by `performance.now()`. */
+  readonly untilMs?: number
+  readonly told?: (cycle: number, fault: FaultName, load: Load) => void
+}
+
+export interface StoryReport {
+  readonly figures: FiguresByFault
+  readonly orders: number
+  readonly refused: number
+  readonly replays: number
+  readonly unavailable: number
+  readonly timeouts: number
+  readonly mails: MailReckoning | undefined
+  /** What was off; empty when every promise was kept. */
+  readonly violations: readonly string[]
+  /** Folders that were kept for whoever looks into a violation. */
+  readonly leftBehind: string
+}
+
+const BUYERS = 32
+/** Between two faults: the shop is in full swing when it is struck. */
+const WARM_ORDERS = 15
+/** Above the five seconds that an answer may wait for an order's end, and two more for a database that is gone. */
+const PATIENCE_MS = 10_000
+const NEXT_ORDER_WITHIN_MS = 20_000
+/** Leases, a payment's retries and clocks that were ahead. */
+const SETTLED_WITHIN_MS = 60_000
+const AT_REST_WITHIN_MS = 60_000
+
+/** @throws when it is broken off, and what keeps the shop from being set up at all; never for a violation. */
+export async function tellStory(plan: StoryPlan): Promise<StoryReport> {
+  const load = new Load({ seed: plan.seed, buyers: BUYERS, patienceMs: PATIENCE_MS })
+  const { dialect, processes = dialect === 'sqlite' ? 1 : 2, hurriesLeases = false, onSmallDisk = false } = plan
+  const fleet = await Fleet.open({ dialect, processes, load, hurriesLeases, onSmallDisk })
+  const breakOff = (): void => load.breakOff(new BrokenOff('The run was broken off.'))
+  plan.signal?.addEventListener('abort', breakOff)
+  const story = new Story(plan, fleet, load)
+  try {
+    await story.tell()
+  } catch (error) {
+    if (plan.signal?.aborted === true) throw error
+    story.violations.push(`${story.where}: ${error instanceof Error ? error.message : String(error)}`)
+  } finally {
+    plan.signal?.removeEventListener('abort', breakOff)
+    await fleet.close(story.violations.length > 0)
+    load.breakOff(new BrokenOff('The story is over.'))
+    await load.finish().catch(() => undefined)
+  }
+  const { figures, mails, violations } = story
+  const { acknowledged, refused, replays, unavailable, timeouts } = load
+  const leftBehind = violations.length > 0 ? fleet.leftBehind : ''
+  const counts = { orders: acknowledged.size, refused: refused.size, replays, unavailable, timeouts }
+  return { figures, mails, violations, leftBehind, ...counts }
+}
+
+/** Nothing was off: somebody ended it. */
+export class BrokenOff extends Error {
+  override readonly name = 'BrokenOff'
+}
+
+class Story {
+  readonly #plan: StoryPlan
+  readonly #fleet: Fleet
+  readonly #load: Load
+  readonly #roll: () => number
+  readonly #disturbances: Disturbance[] = []
+  /** Orders that are known to have ended. */
+  readonly #ended = new Set<string>()
+  readonly figures: FiguresByFault = {}
+  readonly violations: string[] = []
+  mails: MailReckoning | undefined
+  where = 'at the first start'
+
+  constructor(plan: StoryPlan, fleet: Fleet, load: Load) {
+    this.#plan = plan
+    this.#fleet = fleet
+    this.#load = load
+    this.#roll = dice(plan.seed)
+  }
+
+  async tell(): Promise<void> {
+    const { cycles, untilMs = Infinity, told } = this.#plan
+    await this.#begin()
+    for (let cycle = 0; cycle < cycles && performance.now() < untilMs; cycle += 1) {
+      const name = this.#faultOf(cycle)
+      this.where = `in cycle ${cycle + 1} (${name})`
+      this.#load.during = name
+      told?.(cycle, name, this.#load)
+      await this.#cycle(name)
+    }
+    this.where = 'at rest'
+    await this.#end()
+  }
+
+  async #begin(): Promise<void> {
+    const { faults: names } = this.#plan
+    // The tables of an empty database are being made when this one dies.
+    if (names.includes('start')) {
+      this.#figuresOf('start').kills += 1
+      await startInVain({ fleet: this.#fleet, load: this.#load, roll: this.#roll }, 0)
+    }
+    await this.#fleet.start()
+    await this.#load.prepare()
+    this.#load.begin()
+  }
+
+  /** Of each block of cycles every kind has one. */
+  #faultOf(cycle: number): FaultName {
+    const { faults: names, inTurn = false, seed } = this.#plan
+    const block = Math.floor(cycle / names.length)
+    const order = inTurn ? names : shuffled(names, dice(seed + 1_000_003 * (block + 1)))
+    return order[cycle % names.length] as FaultName
+  }
+
+  #figuresOf(name: FaultName): Figures {
+    return (this.figures[name] ??= noFigures())
+  }
+
+  async #cycle(name: FaultName): Promise<void> {
+    const load = this.#load
+    const figures = this.#figuresOf(name)
+    await load.more(WARM_ORDERS)
+    const before = load.acknowledged.size
+    const fromMs = performance.now()
+    load.cutOrders = 0
+    const strike = await faults[name].strike({ fleet: this.#fleet, load, roll: this.#roll })
+    figures.inFlight.push(load.cutOrders)
+    const told = [...load.acknowledged.values()].map(({ orderId }) => orderId)
+    await this.#recovers(figures, strike, told)
+    const { kills, openCommits, complaint } = strike
+    figures.cycles += 1
+    figures.orders += load.acknowledged.size - before
+    figures.kills += kills
+    figures.openCommits += openCommits
+    this.#disturbances.push({ fromMs, toMs: performance.now(), copies: Math.max(1, kills) })
+    if (complaint !== undefined) this.violations.push(`${this.where}: ${complaint}`)
+  }
+
+  async #recovers(figures: Figures, { endedAtMs }: Strike, told: readonly string[]): Promise<void> {
+    const load = this.#load
+    const next = () => load.mustGoOn() && load.firstSince(endedAtMs)
+    const nextAtMs = await waitFor(next, { withinMs: NEXT_ORDER_WITHIN_MS, what: 'an order after the fault' })
+    figures.nextMs.push(nextAtMs - endedAtMs)
+    let open = told.filter((orderId) => !this.#ended.has(orderId))
+    const look = async (): Promise<boolean> => {
+      load.mustGoOn()
+      for (const orderId of await endedAmong(this.#fleet.store, open)) this.#ended.add(orderId)
+      open = open.filter((orderId) => !this.#ended.has(orderId))
+      return open.length === 0
+    }
+    await waitFor(look, { withinMs: SETTLED_WITHIN_MS, what: 'the end of every order from before' }).catch(
+      (error: unknown) => {
+        throw new Error(`${(error as Error).message}: ${open.length} are open, such as ${open[0]}`, { cause: error })
+      },
+    )
+    figures.settledMs.push(performance.now() - endedAtMs)
+  }
+
+  /** Everything comes to rest, and every promise is looked at. */
+  async #end(): Promise<void> {
+    const { store, shops, stage, mails } = this.#fleet
+    const load = this.#load
+    await load.finish()
+    await untilAtRest(store, AT_REST_WITHIN_MS)
+    const codes = await Promise.all(shops.map((shop) => shop.stop()))
+    if (codes.some((code) => code !== 0)) this.violations.push(`a stop in order ended with ${codes.join(', ')}`)
+    const { losses } = await reckon(store, load)
+    for (const loss of losses) this.#count(loss)
+    this.mails = await reckonMails(store, mails.arrived, this.#disturbances)
+    this.violations.push(...this.mails.problems)
+    for (const judge of [() => assertBooksSound(store), () => assertCheckClean(stage, store)]) {
+      await judge().catch((error: unknown) => this.violations.push((error as Error).message))
+    }
+  }
+
+  #count({ what, key, message }: Loss): void {
+    this.violations.push(`${what}: ${message}`)
+    const name = (this.#load.acknowledged.get(key)?.during ?? this.#plan.faults[0]) as FaultName
+    this.#figuresOf(name)[what === 'lost' || what === 'not as told' ? 'losses' : 'doubles'] += 1
+  }
+}
+
+function shuffled<Item>(items: readonly Item[], roll: () => number): Item[] {
+  return items
+    .map((item) => ({ item, at: roll() }))
+    .toSorted((one, other) => one.at - other.at)
+    .map(({ item }) => item)
+}
