@@ -271,6 +271,33 @@ suite('membership: deaths', () => {
     },
   )
 
+  watched('who dies and takes its session along is followed long before its lease ends', async (group) => {
+    const proxy = await startProxy(group.url)
+    const quick = { heartbeatMs: 50, goneAfterMs: 250 }
+    const [dying, living] = [group.make({ ...quick, url: proxy.url }), group.make(quick)]
+    await dying.start()
+    await living.start()
+    await group.until(() => held(dying) === 3 && held(living) === 3, 1000)
+    await proxy.close()
+    // A tenth of the lease, and at no moment did both hold one.
+    await group.until(() => held(living) === COUNT, 1500)
+    assert.equal(held(dying), 0)
+  })
+
+  watched('who is late and still there keeps its leases', async (group) => {
+    const clock = stoppableClock()
+    const quick = { leaseMs: 1500, heartbeatMs: 50, goneAfterMs: 200 }
+    const [hanging, living] = [group.make({ ...quick, clock }), group.make(quick)]
+    await hanging.start()
+    await living.start()
+    await group.until(() => held(hanging) === 3 && held(living) === 3, 1000)
+    clock.stopped = true
+    const stoppedAtMs = performance.now()
+    await group.until(() => held(living) === COUNT, 2 * quick.leaseMs)
+    const keptMs = performance.now() - stoppedAtMs
+    assert.ok(keptMs >= quick.leaseMs - 2 * quick.heartbeatMs, `kept for ${keptMs} ms`)
+  })
+
   watched('by a clock that jumps ahead, or by one that nobody sets, a holder stops in time', async (group) => {
     const skew = { wallMs: 0, monotonicMs: 0 }
     const clock = { ...systemClock, now: () => systemClock.now() + skew.wallMs }
@@ -319,7 +346,7 @@ suite('membership: leases', () => {
       const take = (id: string | undefined) => client.query(takeLeases, [id, 'all', 1000, [COUNT, COUNT], [1, 2]])
       assert.equal((await take('a stranger')).rowCount, 0)
       await client.query('UPDATE lonja.leases SET expires_at = 0 WHERE partition = 1')
-      const { rows } = await client.query({ text: heartbeat, values: [me?.id, 'all', 1000], rowMode: 'array' })
+      const { rows } = await client.query({ text: heartbeat, values: [me?.id, 'all', 1000, 1000], rowMode: 'array' })
       const kinds = Object.groupBy(rows as string[][], ([kind]) => String(kind))
       assert.equal(kinds['renewed']?.length, COUNT - 1)
       assert.equal((await take('a stranger')).rowCount, 1)
@@ -329,7 +356,7 @@ suite('membership: leases', () => {
         ['1', '2', '1', '1', '1', '1'],
       )
       await client.query(`UPDATE lonja.members SET expires_at = 0`)
-      const alone = await client.query({ text: heartbeat, values: ['another', 'all', 1000], rowMode: 'array' })
+      const alone = await client.query({ text: heartbeat, values: ['another', 'all', 1000, 1000], rowMode: 'array' })
       assert.equal((alone.rows as string[][]).filter(([kind]) => kind === 'member').length, 0)
     } finally {
       await client.end()

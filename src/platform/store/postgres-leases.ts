@@ -81,9 +81,33 @@ export const declareLeases = `WITH forgotten AS (
   FROM unnest($2::integer[]) AS counts(count), generate_series(0, count - 1) AS partition
   ON CONFLICT (scope, partitions, partition) DO NOTHING`
 
+/** Locks of members among all advisory locks: 'lnjm' as a number. */
+const MEMBER_LOCKS = 0x6c6e6a6d
+
+/** Held by a member's session, so that others see in pg_locks whether it is there. Shared: it never waits. $1 member. */
+export const showSession = `SELECT pg_advisory_lock_shared(${MEMBER_LOCKS}, hashtext($1))`
+
 /**
- * The one statement of a heartbeat: renews the member and all its leases that still run, and shows everybody's.
- * $1 member, $2 scope, $3 lease in milliseconds.
+ * Ends the time of members that beat last $2 milliseconds ago or longer and whose session is gone, and of their leases:
+ * a kill -9 or a crash closes the session at once, where a process that was stopped or hangs keeps it.
+ * $1 lease in milliseconds, $2 time, $3 notice to the others.
+ */
+export const buryGone = `WITH gone AS (
+    UPDATE lonja.members AS m SET expires_at = ${NOW_MS}
+    WHERE expires_at > ${NOW_MS} AND expires_at <= ${NOW_MS} + $1::bigint - $2::bigint AND NOT EXISTS (
+      SELECT FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.classid::bigint = ${MEMBER_LOCKS} AND l.objsubid = 2
+        AND l.objid::integer = hashtext(m.id)
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+    RETURNING id
+  ), freed AS (
+    UPDATE lonja.leases SET expires_at = ${NOW_MS} WHERE holder IN (SELECT id FROM gone) AND expires_at > ${NOW_MS}
+  )
+  SELECT id, pg_notify('${CHANNEL}', $3) FROM gone`
+
+/**
+ * The one statement of a heartbeat: renews the member and all its leases that still run, and shows everybody's. A
+ * member that beat last $4 milliseconds ago or longer has a 1 in the third column.
+ * $1 member, $2 scope, $3 lease in milliseconds, $4 time.
  */
 export const heartbeat = `WITH beat AS (
     INSERT INTO lonja.members VALUES ($1::text, $2::text, ${NOW_MS} + $3::bigint)
@@ -92,7 +116,8 @@ export const heartbeat = `WITH beat AS (
     UPDATE lonja.leases SET expires_at = ${NOW_MS} + $3::bigint
     WHERE scope = $2 AND holder = $1 AND expires_at > ${NOW_MS} RETURNING partitions, partition
   )
-  SELECT CASE WHEN scope = $2 THEN 'member' ELSE 'stranger' END, id, 0, 0 FROM lonja.members
+  SELECT CASE WHEN scope = $2 THEN 'member' ELSE 'stranger' END, id,
+    (id <> $1 AND expires_at <= ${NOW_MS} + $3 - $4::bigint)::integer, 0 FROM lonja.members
   WHERE expires_at > ${NOW_MS}
   UNION ALL SELECT 'renewed', $1, partitions, partition FROM renewed
   UNION ALL SELECT 'lease', CASE WHEN expires_at > ${NOW_MS} THEN holder END, partitions, partition

@@ -16,6 +16,8 @@ export interface MembershipOptions {
   readonly scope?: string
   readonly leaseMs?: number
   readonly heartbeatMs?: number
+  /** After this time without a beat a member whose session is gone has lost its leases; no longer than a lease. */
+  readonly goneAfterMs?: number
   readonly clock?: Clock
   readonly random?: Pick<Random, 'fraction'>
   /** Milliseconds on a clock that nobody sets. */
@@ -27,6 +29,8 @@ export interface MembershipOptions {
 /** Longer than a stopped process keeps its session, so a row lock is gone before the partition moves. */
 const LEASE_MS = 10_000
 const HEARTBEAT_MS = 1000
+/** Two beats: whoever lives has opened a session anew by then, and nothing moves for a connection that was cut. */
+const GONE_AFTER_MS = 2000
 /** Beats spread by a tenth, so that processes started together do not stay in step. */
 const JITTER = 0.1
 /** The holder stops this much before the database lets others in. */
@@ -53,6 +57,7 @@ class PostgresMembership implements Membership {
   readonly #scope: string
   readonly #leaseMs: number
   readonly #heartbeatMs: number
+  readonly #goneAfterMs: number
   readonly #clock: Clock
   readonly #random: Pick<Random, 'fraction'>
   readonly #monotonicMs: () => number
@@ -66,6 +71,8 @@ class PostgresMembership implements Membership {
   #heldUntilWallMs = 0
   #othersThere = false
   #connection: Connection | undefined
+  /** The session of the last beat: others see by it that this process is there. */
+  #seenBy: Connection | undefined
   #stepping: Promise<void> | undefined
   #stepAgain = false
   #stopping = false
@@ -80,6 +87,7 @@ class PostgresMembership implements Membership {
     this.#partitionCounts = partitionCounts
     this.#leaseMs = options.leaseMs ?? LEASE_MS
     this.#heartbeatMs = options.heartbeatMs ?? HEARTBEAT_MS
+    this.#goneAfterMs = Math.min(options.goneAfterMs ?? GONE_AFTER_MS, this.#leaseMs)
     this.#clock = clock
     this.#random = options.random ?? systemRandom
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now())
@@ -106,7 +114,14 @@ class PostgresMembership implements Membership {
   /** By two clocks: the monotonic one can't be set back, and the wall clock goes on while a machine sleeps. */
   holds(partitions: number, partition: number): boolean {
     if (!this.#held.has(leaseNumber({ partitions, partition }))) return false
-    return this.#monotonicMs() < this.#heldUntilMs && this.#clock.now() < this.#heldUntilWallMs
+    const { untilMs, untilWallMs } = this.#heldUntil()
+    return this.#monotonicMs() < untilMs && this.#clock.now() < untilWallMs
+  }
+
+  /** Without the session that others look at, they take this process for gone earlier than its lease ends. */
+  #heldUntil(): { readonly untilMs: number; readonly untilWallMs: number } {
+    const earlierMs = this.#seenBy?.broken === undefined ? 0 : this.#leaseMs - this.#goneAfterMs
+    return { untilMs: this.#heldUntilMs - earlierMs, untilWallMs: this.#heldUntilWallMs - earlierMs }
   }
 
   async start(): Promise<void> {
@@ -138,6 +153,7 @@ class PostgresMembership implements Membership {
     connection.onNotification((payload) => this.#hear(payload))
     this.#connection = connection
     await connection.send({ text: `LISTEN ${leases.CHANNEL}` })
+    await connection.send({ text: leases.showSession, values: [this.#id] })
     this.#tellAnnounced('all')
     return connection
   }
@@ -163,8 +179,13 @@ class PostgresMembership implements Membership {
     while (this.#stepAgain && !this.#stopping) {
       this.#stepAgain = false
       // What fails here is tried again by the next beat; until then the leases that we have run on, or out.
-      await this.#step().catch(() => undefined)
+      await this.#step().catch(() => this.#giveUpInTime())
     }
+  }
+
+  /** Each beat that finds no session looks whether the others take this process for gone by now. */
+  #giveUpInTime(): void {
+    if (this.#monotonicMs() >= this.#heldUntil().untilMs) this.#keepOnly(new Set())
   }
 
   async #step(): Promise<void> {
@@ -181,22 +202,34 @@ class PostgresMembership implements Membership {
     // Taken before the request leaves: the database starts the lease's time later than we do.
     const untilMs = this.#monotonicMs() + this.#leaseMs * (1 - MARGIN)
     const untilWallMs = this.#clock.now() + this.#leaseMs * (1 - MARGIN)
-    const { rows } = await connection.send({ text: leases.heartbeat, values: [this.#id, this.#scope, this.#leaseMs] })
+    const values = [this.#id, this.#scope, this.#leaseMs, this.#goneAfterMs]
+    const { rows } = await connection.send({ text: leases.heartbeat, values })
     const members = new Set([this.#id])
     let strangers = 0
+    let late = 0
     const renewed = new Set<number>()
     const all: leases.HeldLease[] = []
     for (const [kind, id, partitions, partition] of rows as [string, string | null, number, number][]) {
+      if (kind === 'member' || kind === 'stranger') late += partitions
       if (kind === 'member') members.add(String(id))
       // Processes with other services or roles share no partitions, but they wait for what is announced.
       else if (kind === 'stranger') strangers += 1
       else if (kind === 'renewed') renewed.add(leaseNumber({ partitions, partition }))
       else all.push({ partitions, partition, holder: id ?? undefined })
     }
+    this.#seenBy = connection
     this.#keepUntil(untilMs, untilWallMs)
     this.#keepOnly(renewed)
+    if (late > 0) await this.#bury(connection)
     this.#othersThere = members.size + strangers > 1
     return { members: [...members].toSorted(), leases: all }
+  }
+
+  /** A member is late: it may be gone, and what it held is then free at the next step. */
+  async #bury(connection: Connection): Promise<void> {
+    const values = [this.#leaseMs, this.#goneAfterMs, this.#notice()]
+    const { rows } = await connection.send({ text: leases.buryGone, values })
+    if (rows.length > 0) this.#stepAgain = true
   }
 
   #keepUntil(untilMs: number, untilWallMs: number): void {
