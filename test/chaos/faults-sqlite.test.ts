@@ -2,10 +2,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { endsWell } from './kill-9.ts'
-import { Fleet } from './fleet.ts'
-import { Load } from './load.ts'
-import { reckonMails } from './mail-verdict.ts'
-import { reckon, untilAtRest } from './verdict.ts'
 
 const TIME_LIMIT_MS = 120_000
 
@@ -18,55 +14,3 @@ test(
     assert.deepEqual(cycles, [2, 2, 2, 2])
   },
 )
-
-test('the verdict sees an order that is lost, one that nobody was told of, and one that was refused', async () => {
-  const load = new Load({ seed: 1, buyers: 4 })
-  const fleet = await Fleet.open({ dialect: 'sqlite', processes: 1, load })
-  try {
-    await fleet.start()
-    await load.prepare()
-    load.begin()
-    await load.more(20)
-    await load.finish()
-    await untilAtRest(fleet.store, 15_000)
-    const { acknowledged, refused, sent } = load
-    const whatIsWrong = async (told: Parameters<typeof reckon>[1]) =>
-      (await reckon(fleet.store, told)).losses.map(({ what, key }) => [what, key])
-    assert.deepEqual(await whatIsWrong(load), [])
-    const [[key = '', known] = []] = acknowledged
-    assert.ok(known !== undefined)
-    const elsewhere = new Map([...acknowledged, [key, { ...known, orderId: 'another' }]])
-    assert.deepEqual(await whatIsWrong({ acknowledged: elsewhere, refused, sent }), [
-      ['doubled', key],
-      ['lost', key],
-    ])
-    assert.deepEqual(await whatIsWrong({ acknowledged, refused: new Set([key]), sent }), [['refused and there', key]])
-    assert.deepEqual(await whatIsWrong({ acknowledged, refused, sent: new Set([...sent, 'x']) }), [['lost', 'x']])
-    const confirmed = [...acknowledged].find(([, { cancelled }]) => !cancelled)
-    assert.ok(confirmed !== undefined)
-    const cancelled = new Map([
-      ...acknowledged,
-      [confirmed[0], { ...confirmed[1], cancelled: true, returns: ['none'] }],
-    ])
-    assert.ok((await whatIsWrong({ acknowledged: cancelled, refused, sent })).length > 0)
-  } finally {
-    await fleet.close()
-  }
-})
-
-test('the verdict on mails: a copy needs a fault, and a second Message-ID has no excuse', async () => {
-  const load = new Load({ seed: 1, buyers: 1 })
-  const fleet = await Fleet.open({ dialect: 'sqlite', processes: 1, load })
-  try {
-    await fleet.start()
-    const mail = { messageId: '<a@b>', to: 'ana@example.com', subject: 'Your order 1 is confirmed', atMs: 10 }
-    const copies = [mail, { ...mail, atMs: 30 }]
-    const problemsOf = async (...given: readonly [readonly (typeof mail)[], Parameters<typeof reckonMails>[2]]) =>
-      (await reckonMails(fleet.store, ...given)).problems.length
-    assert.equal(await problemsOf(copies, [{ fromMs: 20, toMs: 25, copies: 1 }]), 0)
-    assert.equal(await problemsOf(copies, [{ fromMs: 40, toMs: 50, copies: 1 }]), 1)
-    assert.equal(await problemsOf([mail, { ...mail, messageId: '<c@b>' }], []), 1)
-  } finally {
-    await fleet.close()
-  }
-})

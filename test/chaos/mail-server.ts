@@ -16,18 +16,21 @@ export interface MailServer {
   /** Such as `smtp://127.0.0.1:2525`. */
   readonly url: string
   readonly arrived: readonly Arrived[]
+  /** As if it had come by the network. */
+  take(mail: Arrived): void
   close(): Promise<void>
 }
 
 /** Listens on a free port of this machine. */
 export async function startMailServer(): Promise<MailServer> {
   const arrived: Arrived[] = []
+  const take = (mail: Arrived): void => void arrived.push(mail)
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)
     // Shops are killed while they talk.
     socket.on('close', () => sockets.delete(socket)).on('error', () => socket.destroy())
-    converse(socket, (text) => arrived.push(mailOf(text)))
+    converse(socket, (text) => take(mailOf(text)))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -35,6 +38,7 @@ export async function startMailServer(): Promise<MailServer> {
   return {
     url: `smtp://127.0.0.1:${port}`,
     arrived,
+    take,
     close: async () => {
       for (const socket of sockets) socket.destroy()
       server.close()

@@ -8,7 +8,7 @@ import { reading } from './verdict.ts'
 export interface Disturbance {
   readonly fromMs: number
   readonly toMs: number
-  /** How many copies it explains: one, or one for each kill in it. */
+  /** How many copies of one mail it explains: one, or one for each kill in it. */
   readonly copies: number
 }
 
@@ -54,7 +54,8 @@ function explainedBy(copies: readonly Arrived[], disturbances: readonly Disturba
   const first = copies[0]?.atMs ?? 0
   const last = copies.at(-1)?.atMs ?? 0
   const between = disturbances.filter(({ fromMs, toMs }) => fromMs <= last && toMs >= first)
-  return between.reduce((sum, { copies }) => sum + copies, 0)
+  // Not the sum: what was under way at one fault has ended before the next.
+  return Math.max(0, ...between.map(({ copies }) => copies))
 }
 
 function subjectsSent(store: string): Promise<readonly string[]> {

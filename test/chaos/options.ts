@@ -1,6 +1,7 @@
 // The options of a run of chaos: what is done to the shop, where, for how long, and from which seed.
 import { parseArgs } from 'node:util'
 import { tableOf } from '../../src/cli/terminal.ts'
+import { DAMAGE_NAMES, type Damage } from './damage.ts'
 import { FAULT_NAMES, faults, type FaultName } from './faults.ts'
 import { DIALECTS, type Dialect } from './fleet.ts'
 
@@ -12,6 +13,7 @@ export interface Options {
   readonly minutes: number | undefined
   readonly stores: readonly Dialect[]
   readonly faults: readonly FaultName[]
+  readonly damage: Damage | undefined
   readonly json: boolean
 }
 
@@ -30,6 +32,7 @@ export const HELP: readonly string[] = [
     ['  --minutes M', 'goes on for so long, in stories that each begin with an empty database'],
     ['  --stores LIST', 'sqlite (one process), postgres (two) or both, parted by a comma; both unless given'],
     ['  --faults LIST', 'some of those below, parted by commas; all unless given'],
+    ['  --damage WHAT', `breaks a promise on purpose, which has to be found: ${DAMAGE_NAMES.join(', ')}`],
     ['  --json', 'the last line is one object with all figures'],
   ]),
   '',
@@ -49,6 +52,7 @@ export function readOptions(argv: readonly string[]): Options {
       minutes: { type: 'string' },
       stores: { type: 'string' },
       faults: { type: 'string' },
+      damage: { type: 'string' },
       json: { type: 'boolean', default: false },
     },
   })
@@ -63,6 +67,7 @@ export function readOptions(argv: readonly string[]): Options {
     minutes,
     stores: someOf('stores', values.stores, DIALECTS),
     faults: someOf('faults', values.faults, FAULT_NAMES),
+    damage: values.damage === undefined ? undefined : someOf('damage', values.damage, DAMAGE_NAMES)[0],
     json,
   }
 }

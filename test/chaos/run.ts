@@ -2,7 +2,7 @@
 import { describeCommit, describeMachine, machineLines } from '../../bench/support/machine.ts'
 import { createTerminal, tableOf, type Terminal } from '../../src/cli/terminal.ts'
 import { faultsFor, type FaultName } from './faults.ts'
-import { addFigures, summaryOf, TABLE_HEAD, tableRows, type FiguresByFault } from './figures.ts'
+import { addFigures, summaryOf, TABLE_HEAD, tableRows, totalOf, type FiguresByFault } from './figures.ts'
 import type { Dialect } from './fleet.ts'
 import { HELP, readOptions, type Options } from './options.ts'
 import { SmallDisk } from './small-disk.ts'
@@ -79,12 +79,14 @@ class Run {
     const faults = this.#faultsOf(dialect)
     const cycles = Math.min(STORY_CYCLES, this.#left[dialect])
     if (cycles <= 0 || faults.length === 0) return
+    const { damage } = this.options
     const report = await tellStory({
       dialect,
       seed,
       cycles,
       faults,
       onSmallDisk: dialect === 'postgres' && faults.includes('disk'),
+      ...(damage !== undefined && { damage }),
       signal: this.#signal,
       untilMs: this.#untilMs,
       told: (cycle, fault, load) => this.#show({ dialect, seed, cycle, fault, orders: load.acknowledged.size }),
@@ -94,7 +96,8 @@ class Run {
     if (report.violations.length === 0) return
     const { violations, leftBehind } = report
     const words = `--seed ${seed} --stores ${dialect} --cycles ${cycles} --faults ${faults.join(',')}`
-    this.failed.push({ again: `npm run chaos -- ${words}`, violations, leftBehind })
+    const again = `npm run chaos -- ${words}${damage === undefined ? '' : ` --damage ${damage}`}`
+    this.failed.push({ again, violations, leftBehind })
   }
 
   #add(dialect: Dialect, { figures, mails, ...counts }: StoryReport): void {
@@ -143,7 +146,7 @@ function report(run: Run, terminal: Terminal): void {
 function reportObject({ options, figures, sums, mails, failed, noSmallDisk }: Run): object {
   const stores = options.stores.map((dialect) => {
     const byFault = Object.entries(figures[dialect]).map(([name, one]) => [name, summaryOf(one)] as const)
-    return [dialect, Object.fromEntries(byFault)] as const
+    return [dialect, { ...Object.fromEntries(byFault), all: summaryOf(totalOf(figures[dialect])) }] as const
   })
   const on = { commit: describeCommit(), machine: describeMachine() }
   return { seed: options.seed, ...on, stores: Object.fromEntries(stores), ...sums, mails, failed, noSmallDisk }

@@ -1,5 +1,6 @@
 // A story of chaos: one shop on a fresh database, a seeded sequence of faults under load, rest, and the verdict.
 import { waitFor } from '../../src/testing/wait-for.ts'
+import { damage, type Damage } from './damage.ts'
 import { faults, type FaultName } from './faults.ts'
 import { noFigures, type Figures, type FiguresByFault } from './figures.ts'
 import { Fleet, type Dialect } from './fleet.ts'
@@ -7,7 +8,7 @@ import { dice, Load } from './load.ts'
 import { reckonMails, type Disturbance, type MailReckoning } from './mail-verdict.ts'
 import { startInVain } from './process-faults.ts'
 import type { Strike } from './scene.ts'
-import { assertBooksSound, assertCheckClean, endedAmong, reckon, untilAtRest, type Loss } from './verdict.ts'
+import { assertBooksSound, assertCheckClean, reckon, untilAtRest, untilEnded, type Loss } from './verdict.ts'
 
 export interface StoryPlan {
   readonly dialect: Dialect
@@ -21,6 +22,8 @@ export interface StoryPlan {
   readonly hurriesLeases?: boolean
   /** PostgreSQL on a disk that can be filled. */
   readonly onSmallDisk?: boolean
+  /** Done before the verdict, which then has to find it. */
+  readonly damage?: Damage
   /** Broken off when it is aborted: nothing is judged then. */
   readonly signal?: AbortSignal
   /** No cycle begins after this, by `performance.now()`. */
@@ -48,8 +51,6 @@ const WARM_ORDERS = 15
 /** Above the five seconds that an answer may wait for an order's end, and two more for a database that is gone. */
 const PATIENCE_MS = 10_000
 const NEXT_ORDER_WITHIN_MS = 20_000
-/** Leases, a payment's retries and clocks that were ahead. */
-const SETTLED_WITHIN_MS = 60_000
 const AT_REST_WITHIN_MS = 60_000
 
 /** @throws when it is broken off, and what keeps the shop from being set up at all; never for a violation. */
@@ -166,18 +167,12 @@ class Story {
     const next = () => load.mustGoOn() && load.firstSince(endedAtMs)
     const nextAtMs = await waitFor(next, { withinMs: NEXT_ORDER_WITHIN_MS, what: 'an order after the fault' })
     figures.nextMs.push(nextAtMs - endedAtMs)
-    let open = told.filter((orderId) => !this.#ended.has(orderId))
-    const look = async (): Promise<boolean> => {
-      load.mustGoOn()
-      for (const orderId of await endedAmong(this.#fleet.store, open)) this.#ended.add(orderId)
-      open = open.filter((orderId) => !this.#ended.has(orderId))
-      return open.length === 0
-    }
-    await waitFor(look, { withinMs: SETTLED_WITHIN_MS, what: 'the end of every order from before' }).catch(
-      (error: unknown) => {
-        throw new Error(`${(error as Error).message}: ${open.length} are open, such as ${open[0]}`, { cause: error })
-      },
+    await untilEnded(
+      this.#fleet.store,
+      told.filter((orderId) => !this.#ended.has(orderId)),
+      () => load.mustGoOn(),
     )
+    for (const orderId of told) this.#ended.add(orderId)
     figures.settledMs.push(performance.now() - endedAtMs)
   }
 
@@ -189,6 +184,7 @@ class Story {
     await untilAtRest(store, AT_REST_WITHIN_MS)
     const codes = await Promise.all(shops.map((shop) => shop.stop()))
     if (codes.some((code) => code !== 0)) this.violations.push(`a stop in order ended with ${codes.join(', ')}`)
+    if (this.#plan.damage !== undefined) await damage(this.#fleet, this.#plan.damage)
     const { losses } = await reckon(store, load)
     for (const loss of losses) this.#count(loss)
     this.mails = await reckonMails(store, mails.arrived, this.#disturbances)

@@ -15,7 +15,10 @@ import type { Stage } from './shop-process.ts'
 
 const ENDED: ReadonlySet<Order['status']> = new Set(['CONFIRMED', 'CANCELLED'])
 
+/** Enough to ask of at once. */
 const ASKED_AT_ONCE = 500
+/** Leases, a payment's retries and clocks that were ahead. */
+const ENDED_WITHIN_MS = 60_000
 
 /** Every group has read all, no request to the outside is open, and no order or return is under way. */
 export async function untilAtRest(store: string, withinMs: number): Promise<void> {
@@ -57,19 +60,33 @@ async function ordersOf(lonja: Lonja): Promise<ReadonlyMap<string, Order>> {
   return new Map(rows.map(({ key, state, constant }) => [key, stateIn(state, constant).state]))
 }
 
-/** Those that have ended among the oldest of these orders: enough to ask of at once. */
-export async function endedAmong(store: string, orderIds: readonly string[]): Promise<readonly string[]> {
-  const asked = orderIds.slice(0, ASKED_AT_ONCE)
-  if (asked.length === 0) return []
+/** Waits until each of these orders has ended. @param mustGoOn throws what went wrong meanwhile. */
+export function untilEnded(store: string, orderIds: Iterable<string>, mustGoOn: () => unknown): Promise<void> {
+  let open = [...orderIds]
   return reading(store, async (lonja) => {
-    const rows = await lonja
-      .reader('orders')
-      .rows<{ order_id: string; status: string }>(
-        `SELECT order_id, status FROM {order_list} WHERE order_id IN (${asked.map(() => '?').join(', ')})`,
-        asked,
-      )
-    return rows.flatMap(({ order_id, status }) => (ENDED.has(status as Order['status']) ? [order_id] : []))
+    const look = async (): Promise<boolean> => {
+      mustGoOn()
+      const ended = await endedAmong(lonja, open.slice(0, ASKED_AT_ONCE))
+      open = open.filter((orderId) => !ended.has(orderId))
+      return open.length === 0
+    }
+    await waitFor(look, { withinMs: ENDED_WITHIN_MS, what: 'the end of every order from before' }).catch(
+      (error: unknown) => {
+        throw new Error(`${(error as Error).message}: ${open.length} are open, such as ${open[0]}`, { cause: error })
+      },
+    )
   })
+}
+
+async function endedAmong(lonja: Lonja, orderIds: readonly string[]): Promise<ReadonlySet<string>> {
+  if (orderIds.length === 0) return new Set()
+  const rows = await lonja
+    .reader('orders')
+    .rows<{ order_id: string; status: string }>(
+      `SELECT order_id, status FROM {order_list} WHERE order_id IN (${orderIds.map(() => '?').join(', ')})`,
+      orderIds,
+    )
+  return new Set(rows.filter(({ status }) => ENDED.has(status as Order['status'])).map(({ order_id }) => order_id))
 }
 
 /** The simulated gateway forgets at each kill what it holds, so it is taken to hold what payments says. */
@@ -170,5 +187,5 @@ export async function assertCheckClean(stage: Stage, store: string): Promise<voi
   const { code, out, err } = await stage.run('check', '--json', '--store', store)
   assert.notEqual(out.trim(), '', `lonja check ended with ${code} and said nothing: ${err}`)
   const verdict = JSON.parse(out.trim().split('\n').at(-1) ?? '') as Verdict
-  assert.deepEqual({ code, problems: verdict.problems }, { code: 0, problems: [] }, err)
+  assert.deepEqual({ code, problems: verdict.problems }, { code: 0, problems: [] }, `lonja check: ${err}`)
 }
