@@ -11,12 +11,12 @@ test(
   { timeout: TIME_LIMIT_MS },
   async (t) => {
     const faults: readonly FaultName[] = ['cut', 'clock', 'start']
-    await endsWell(t, { dialect: 'postgres', cycles: 9, faults, inTurn: true, hurriesLeases: true })
+    await endsWell(t, { dialect: 'postgres', cycles: 6, faults, inTurn: true, hurriesLeases: true })
   },
 )
 
 test('a process that is stopped past its lease does no harm when it goes on', { timeout: TIME_LIMIT_MS }, async (t) => {
-  await endsWell(t, { dialect: 'postgres', cycles: 2, faults: ['stop'] })
+  await endsWell(t, { dialect: 'postgres', cycles: 1, faults: ['stop'] })
 })
 
 /** Why the disk of PostgreSQL can't be filled on this machine; empty where it can. */
@@ -33,5 +33,5 @@ test('PostgreSQL killed, restarted, and on a disk that is full', { timeout: TIME
   const refused = mountRefused()
   const faults: readonly FaultName[] = refused === '' ? ['disk', 'database'] : ['database']
   if (refused !== '') t.diagnostic(`NOT TRIED: a full disk, which needs a mount that this machine refuses: ${refused}`)
-  await endsWell(t, { dialect: 'postgres', cycles: 4, faults, inTurn: true, onSmallDisk: refused === '' })
+  await endsWell(t, { dialect: 'postgres', cycles: 2, faults, inTurn: true, onSmallDisk: refused === '' })
 })

@@ -9,8 +9,8 @@ test(
   'the shop on SQLite survives starts cut short, stops, wrong clocks, full disks',
   { timeout: TIME_LIMIT_MS },
   async (t) => {
-    const { figures } = await endsWell(t, { dialect: 'sqlite', cycles: 8, faults: ['start', 'stop', 'clock', 'disk'] })
+    const { figures } = await endsWell(t, { dialect: 'sqlite', cycles: 4, faults: ['start', 'stop', 'clock', 'disk'] })
     const cycles = Object.values(figures).map((one) => one.cycles)
-    assert.deepEqual(cycles, [2, 2, 2, 2])
+    assert.deepEqual(cycles, [1, 1, 1, 1])
   },
 )

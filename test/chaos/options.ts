@@ -13,7 +13,7 @@ export interface Options {
   readonly minutes: number | undefined
   readonly stores: readonly Dialect[]
   readonly faults: readonly FaultName[]
-  readonly damage: Damage | undefined
+  readonly damages: readonly Damage[]
   readonly json: boolean
 }
 
@@ -32,7 +32,7 @@ export const HELP: readonly string[] = [
     ['  --minutes M', 'goes on for so long, in stories that each begin with an empty database'],
     ['  --stores LIST', 'sqlite (one process), postgres (two) or both, parted by a comma; both unless given'],
     ['  --faults LIST', 'some of those below, parted by commas; all unless given'],
-    ['  --damage WHAT', `breaks a promise on purpose, which has to be found: ${DAMAGE_NAMES.join(', ')}`],
+    ['  --damage LIST', `breaks promises on purpose, which have to be found: ${DAMAGE_NAMES.join(', ')}`],
     ['  --json', 'the last line is one object with all figures'],
   ]),
   '',
@@ -67,7 +67,7 @@ export function readOptions(argv: readonly string[]): Options {
     minutes,
     stores: someOf('stores', values.stores, DIALECTS),
     faults: someOf('faults', values.faults, FAULT_NAMES),
-    damage: values.damage === undefined ? undefined : someOf('damage', values.damage, DAMAGE_NAMES)[0],
+    damages: values.damage === undefined ? [] : someOf('damage', values.damage, DAMAGE_NAMES),
     json,
   }
 }

@@ -34,6 +34,8 @@ class Run {
   readonly failed: Failed[] = []
   /** Why PostgreSQL's disk can't be filled here; empty where it can. */
   noSmallDisk = ''
+  /** The story that was under way was not judged. */
+  isBrokenOff = false
 
   constructor(options: Options, terminal: Terminal, signal: AbortSignal) {
     this.options = options
@@ -79,14 +81,14 @@ class Run {
     const faults = this.#faultsOf(dialect)
     const cycles = Math.min(STORY_CYCLES, this.#left[dialect])
     if (cycles <= 0 || faults.length === 0) return
-    const { damage } = this.options
+    const { damages } = this.options
     const report = await tellStory({
       dialect,
       seed,
       cycles,
       faults,
       onSmallDisk: dialect === 'postgres' && faults.includes('disk'),
-      ...(damage !== undefined && { damage }),
+      damages,
       signal: this.#signal,
       untilMs: this.#untilMs,
       told: (cycle, fault, load) => this.#show({ dialect, seed, cycle, fault, orders: load.acknowledged.size }),
@@ -96,7 +98,7 @@ class Run {
     if (report.violations.length === 0) return
     const { violations, leftBehind } = report
     const words = `--seed ${seed} --stores ${dialect} --cycles ${cycles} --faults ${faults.join(',')}`
-    const again = `npm run chaos -- ${words}${damage === undefined ? '' : ` --damage ${damage}`}`
+    const again = `npm run chaos -- ${words}${damages.length === 0 ? '' : ` --damage ${damages.join(',')}`}`
     this.failed.push({ again, violations, leftBehind })
   }
 
@@ -140,16 +142,28 @@ function report(run: Run, terminal: Terminal): void {
     for (const violation of violations) terminal.line(`  ${violation}`)
     if (leftBehind !== '') terminal.line(`  look into ${leftBehind}`)
   }
-  if (failed.length === 0) terminal.line(`Nothing lost, nothing doubled. Seed ${options.seed}.`)
+  const judged = options.stores.reduce((cycles, dialect) => cycles + totalOf(figures[dialect]).cycles, 0)
+  if (run.isBrokenOff)
+    terminal.line(`Broken off: what was under way was not judged, beside the ${judged} cycles above.`)
+  else if (failed.length === 0) terminal.line(`Nothing lost, nothing doubled. Seed ${options.seed}.`)
 }
 
-function reportObject({ options, figures, sums, mails, failed, noSmallDisk }: Run): object {
+function reportObject({ options, figures, sums, mails, failed, noSmallDisk, isBrokenOff }: Run): object {
   const stores = options.stores.map((dialect) => {
     const byFault = Object.entries(figures[dialect]).map(([name, one]) => [name, summaryOf(one)] as const)
     return [dialect, { ...Object.fromEntries(byFault), all: summaryOf(totalOf(figures[dialect])) }] as const
   })
   const on = { commit: describeCommit(), machine: describeMachine() }
-  return { seed: options.seed, ...on, stores: Object.fromEntries(stores), ...sums, mails, failed, noSmallDisk }
+  return {
+    seed: options.seed,
+    ...on,
+    stores: Object.fromEntries(stores),
+    ...sums,
+    mails,
+    failed,
+    noSmallDisk,
+    isBrokenOff,
+  }
 }
 
 /** @returns the exit code. */
@@ -166,18 +180,16 @@ async function main(argv: readonly string[], terminal: Terminal): Promise<number
   for (const line of machineLines(describeMachine(), process.env['TMPDIR'] ?? '/tmp')) terminal.line(line)
   terminal.line(`seed      ${options.seed}`)
   const run = new Run(options, terminal, breaking.signal)
-  let wasBrokenOff = false
   try {
     await run.tellAll()
   } catch (error) {
     if (!(error instanceof BrokenOff)) throw error
-    wasBrokenOff = true
+    run.isBrokenOff = true
   }
   report(run, terminal)
-  if (wasBrokenOff) terminal.line('Broken off: the story that was under way was not judged.')
   if (options.json) terminal.json(reportObject(run))
   if (run.failed.length > 0) return EXIT_FAILED
-  return wasBrokenOff ? EXIT_BROKEN_OFF : 0
+  return run.isBrokenOff ? EXIT_BROKEN_OFF : 0
 }
 
 const terminal = createTerminal(process.stdout, process.stderr)

@@ -22,8 +22,8 @@ export interface StoryPlan {
   readonly hurriesLeases?: boolean
   /** PostgreSQL on a disk that can be filled. */
   readonly onSmallDisk?: boolean
-  /** Done before the verdict, which then has to find it. */
-  readonly damage?: Damage
+  /** Done before the verdict, which then has to find each. */
+  readonly damages?: readonly Damage[]
   /** Broken off when it is aborted: nothing is judged then. */
   readonly signal?: AbortSignal
   /** No cycle begins after this, by `performance.now()`. */
@@ -184,7 +184,7 @@ class Story {
     await untilAtRest(store, AT_REST_WITHIN_MS)
     const codes = await Promise.all(shops.map((shop) => shop.stop()))
     if (codes.some((code) => code !== 0)) this.violations.push(`a stop in order ended with ${codes.join(', ')}`)
-    if (this.#plan.damage !== undefined) await damage(this.#fleet, this.#plan.damage)
+    for (const name of this.#plan.damages ?? []) await damage(this.#fleet, name)
     const { losses } = await reckon(store, load)
     for (const loss of losses) this.#count(loss)
     this.mails = await reckonMails(store, mails.arrived, this.#disturbances)

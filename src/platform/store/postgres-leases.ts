@@ -88,8 +88,8 @@ const MEMBER_LOCKS = 0x6c6e6a6d
 export const showSession = `SELECT pg_advisory_lock_shared(${MEMBER_LOCKS}, hashtext($1))`
 
 /**
- * Ends the time of members that beat last $2 milliseconds ago or longer and whose session is gone, and of their leases:
- * a kill -9 or a crash closes the session at once, where a process that was stopped or hangs keeps it.
+ * Ends the time of members whose last beat is $2 milliseconds old and whose session is gone, and of their leases: a
+ * kill -9 or a crash closes the session at once, while a process that was stopped or hangs keeps it.
  * $1 lease in milliseconds, $2 time, $3 notice to the others.
  */
 export const buryGone = `WITH gone AS (
