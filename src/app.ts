@@ -19,8 +19,7 @@ import { createLogger, type Logger } from './platform/telemetry/logger.ts'
 import { createMetrics, type Metrics } from './platform/telemetry/metrics.ts'
 import { observeRuntime } from './platform/telemetry/observe-runtime.ts'
 import { services as allServices } from './services.ts'
-import { mailSink } from './services/notifications/adapters/sink.ts'
-import { smtpMailer } from './services/notifications/adapters/smtp.ts'
+import { messengersOf } from './services/notifications/adapters/messengers-of.ts'
 import { CHECKOUT_LIMITS } from './services/orders/checkout.saga.ts'
 import { orders, ordersWith } from './services/orders/service.ts'
 import { simulatedGateway } from './services/payments/adapters/simulator.ts'
@@ -189,21 +188,21 @@ async function run({ settings, options, log, metrics }: Start): Promise<Running>
 
 /** The outside systems: simulators unless the settings name real ones. */
 function adaptersOf(settings: Settings, clock: Clock) {
-  const { paymentDeclineOneIn, paymentLoseAnswerOneIn, smtpUrl, mailFrom, mailFailureRate } = settings
+  const { paymentDeclineOneIn, paymentLoseAnswerOneIn } = settings
   const gateway = simulatedGateway({
     clock,
     declineOneIn: paymentDeclineOneIn,
     loseAnswerOneIn: paymentLoseAnswerOneIn,
   })
   const carrier = simulatedCarrier({ clock })
-  const smtp = smtpUrl === undefined ? undefined : smtpMailer({ url: smtpUrl, from: mailFrom })
-  const mailer = smtp ?? mailSink({ failureRate: mailFailureRate, random: () => systemRandom.fraction() })
+  const messengers = messengersOf({ ...settings, clock, random: () => systemRandom.fraction() })
   const stopAdapters = (): void => {
     gateway.stop()
     carrier.stop()
-    smtp?.close()
+    messengers.stop()
   }
-  return { adapters: { gateway, carrier, mailer }, stopAdapters }
+  const { mailer, texter, webhooks } = messengers
+  return { adapters: { gateway, carrier, mailer, texter, webhooks }, stopAdapters }
 }
 
 function watch(metrics: Metrics, application: Lonja, { databases }: OpenDatabases): void {

@@ -52,6 +52,7 @@ export interface NotificationView {
   readonly status: string
   readonly attempts: number
   readonly reason: string | null
+  readonly deliveries: readonly { readonly channel: string; readonly status: string; readonly attempts: number }[]
 }
 
 export interface DayView {

@@ -19,8 +19,14 @@ import { createMetrics } from '../platform/telemetry/metrics.ts'
 import { observeRuntime } from '../platform/telemetry/observe-runtime.ts'
 import { services as allServices } from '../services.ts'
 import type { Mailer } from '../services/notifications/adapters/mailer.ts'
-import type { MailSink } from '../services/notifications/adapters/sink.ts'
-import { mailSink } from '../services/notifications/adapters/sink.ts'
+import type {
+  TextMessage,
+  Texter,
+  WebhookCaller,
+  WebhookMessage,
+} from '../services/notifications/adapters/messengers.ts'
+import type { MailSink, MessageSink } from '../services/notifications/adapters/sink.ts'
+import { mailSink, messageSink } from '../services/notifications/adapters/sink.ts'
 import type { CheckoutLimits } from '../services/orders/checkout.saga.ts'
 import { CHECKOUT_LIMITS } from '../services/orders/checkout.saga.ts'
 import { orders, ordersWith } from '../services/orders/service.ts'
@@ -46,6 +52,8 @@ export interface Outside {
   readonly gateway: SimulatedGateway
   readonly carrier: SimulatedCarrier
   readonly mailer: MailSink
+  readonly texter: MessageSink<TextMessage>
+  readonly webhooks: MessageSink<WebhookMessage>
 }
 
 /** Stands between the shop and the simulators. */
@@ -53,6 +61,8 @@ type Between = (outside: Outside) => {
   readonly gateway?: PaymentGateway
   readonly carrier?: Carrier
   readonly mailer?: Mailer
+  readonly texter?: Texter
+  readonly webhooks?: WebhookCaller
 }
 
 export interface ShopOptions {
@@ -178,7 +188,8 @@ export function inShop(body: (shop: Shop) => Promise<void>, { mayComplain = fals
 export function openOutside(clock: Clock, failureRate = 0): Outside {
   const gateway = simulatedGateway({ clock })
   const carrier = simulatedCarrier({ clock })
-  return { gateway, carrier, mailer: mailSink({ failureRate, random: () => systemRandom.fraction() }) }
+  const mailer = mailSink({ failureRate, random: () => systemRandom.fraction() })
+  return { gateway, carrier, mailer, texter: messageSink(), webhooks: messageSink() }
 }
 
 async function openDatabases({ store, stores = {}, membership }: ShopOptions) {

@@ -46,6 +46,15 @@ export function oneOf<const Choice extends string>(choices: readonly Choice[]): 
   }
 }
 
+export function onOff(text: string): boolean {
+  return oneOf(['on', 'off'])(text) === 'on'
+}
+
+export function webAddress(text: string): string {
+  if (/^https?:\/\//.test(text) && URL.canParse(text)) return text
+  throw new Unfit('write an address such as https://hooks.example/lonja')
+}
+
 /** What was left empty is undefined. */
 export function orNothing<Value>(parse: (text: string) => Value): (text: string) => Value | undefined {
   return (text) => (text === '' ? undefined : parse(text))

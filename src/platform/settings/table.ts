@@ -3,6 +3,7 @@ import { LOG_FORMATS, LOG_LEVELS } from '../telemetry/logger.ts'
 import {
   duration,
   matching,
+  onOff,
   oneOf,
   orNothing,
   originList,
@@ -10,6 +11,7 @@ import {
   serviceList,
   share,
   storeAddress,
+  webAddress,
   whole,
 } from './parsers.ts'
 
@@ -145,6 +147,48 @@ export const settingsTable = {
     parse: share,
     description: 'Share of mails that the mail keeper in the process refuses, to see what happens then.',
   }),
+  smsUrl: setting({
+    environment: ['LONJA_SMS_URL', 'SMS_URL'],
+    fallback: '',
+    parse: orNothing(webAddress),
+    description: 'Provider of text messages: takes { to, from, text } as JSON. Without one the process keeps the last.',
+    secret: 'hidden',
+  }),
+  smsKey: setting({
+    environment: ['LONJA_SMS_KEY', 'SMS_KEY'],
+    fallback: '',
+    parse: orNothing((text) => text),
+    description: 'Bearer token for the provider of text messages.',
+    secret: 'hidden',
+  }),
+  smsFrom: setting({
+    flag: 'sms-from',
+    environment: ['LONJA_SMS_FROM', 'SMS_FROM'],
+    fallback: '',
+    parse: orNothing((text) => text),
+    description: 'Sender of text messages.',
+  }),
+  notificationWebhookUrl: setting({
+    environment: ['LONJA_NOTIFICATION_WEBHOOK_URL', 'NOTIFICATION_WEBHOOK_URL'],
+    fallback: '',
+    parse: orNothing(webAddress),
+    description: 'Where notifications by webhook go of clients who chose that and named no address.',
+    secret: 'hidden',
+  }),
+  notificationWebhookSecret: setting({
+    environment: ['LONJA_NOTIFICATION_WEBHOOK_SECRET', 'NOTIFICATION_WEBHOOK_SECRET'],
+    fallback: '',
+    parse: orNothing((text) => text),
+    description: 'Signs notifications by webhook in the header lonja-signature.',
+    secret: 'hidden',
+  }),
+  webhooksMayBePrivate: setting({
+    flag: 'webhooks-may-be-private',
+    environment: ['LONJA_WEBHOOKS_MAY_BE_PRIVATE'],
+    fallback: 'off',
+    parse: onOff,
+    description: "Whether clients' webhooks may lie in private networks and be called without TLS: on or off.",
+  }),
   paymentDeclineOneIn: setting({
     flag: 'payment-decline-one-in',
     environment: ['LONJA_PAYMENT_DECLINE_ONE_IN'],
@@ -184,7 +228,7 @@ export const settingsTable = {
     flag: 'window-report',
     environment: ['LONJA_WINDOW_REPORT'],
     fallback: 'on',
-    parse: (text) => oneOf(['on', 'off'])(text) === 'on',
+    parse: onOff,
     description: 'Whether a report of each five-minute window is printed: on or off.',
   }),
 } as const

@@ -6,12 +6,23 @@ import { id, postalAddress, text } from '../../kernel/shapes.ts'
 
 export const clientsContract = contract('clients')
 
+/** Whether it may be called is found out when it is called: names can point elsewhere by then. */
+const webAddress = z
+  .url({ protocol: /^https?$/ })
+  .max(500)
+  .refine((url) => !/^[^:]*:\/\/[^/?#]*@/.test(url), 'write the address without a user and password')
+
+/** How a client may be told what no e-mail could tell him. */
+export const FALLBACK_CHANNELS = ['sms', 'webhook'] as const
+
 export const clientDetails = {
   name: personal(text(200)),
   email: personal(z.email().max(254)),
   phone: personal(text(40)).optional(),
   taxId: personal(text(40)).optional(),
   addresses: z.array(personal(postalAddress)).max(20),
+  webhook: personal(webAddress).optional(),
+  fallbackChannel: z.enum(FALLBACK_CHANNELS).optional(),
 }
 
 export const RegisterClient = clientsContract.command('RegisterClient', {

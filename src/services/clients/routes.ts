@@ -19,6 +19,10 @@ const body = {
   ),
   cpf: text(40).optional().describe('Another name of taxId.'),
   addresses: clientDetails.addresses.default([]).describe('The first one is where orders go that name none.'),
+  webhook: clientDetails.webhook.describe("The client's own https address that notifications may be sent to."),
+  fallbackChannel: clientDetails.fallbackChannel.describe(
+    'What is used when no e-mail gets through; unless given, the webhook where there is one, else SMS to the phone.',
+  ),
 }
 
 const ClientAnswer = z.object({ clientId: id, id: id.describe('The same as clientId.'), ...clientDetails })

@@ -3,8 +3,9 @@ import type { Held } from '../../kernel/handler.ts'
 import { on } from '../../kernel/handler.ts'
 import { ClientChanged, ClientRegistered } from '../clients/contract.ts'
 import { DeliverNotification } from './contract.ts'
-import { deliver, documentsOf, notificationIdOf, notify, notifySays } from './notification.ts'
-import type { Recipient } from './recipient.ts'
+import { deliver, notify, notifySays } from './delivering.ts'
+import { documentsOf, notificationIdOf } from './notification.ts'
+import type { RecipientDetails } from './recipient.ts'
 import { recipient } from './recipient.ts'
 
 function welcomeOf(clientId: string) {
@@ -31,11 +32,12 @@ export const changeRecipient = on(ClientChanged, {
 export const deliverNotification = on(DeliverNotification, {
   says: notifySays,
   loads: documentsOf,
-  handle: (waiting, held) => deliver(held, waiting),
+  handle: (waiting, held, { now }) => deliver(held, waiting, now),
 })
 
-function copyRecipient(held: Held, clientId: string, { name, email, phone }: NonNullable<Recipient['details']>) {
+function copyRecipient(held: Held, clientId: string, client: RecipientDetails) {
   const { waiting } = held.get(recipient.at(clientId))
-  held.put(recipient.at(clientId), { details: { name, email, phone }, waiting: [] })
+  const { name, email, phone, webhook, fallbackChannel } = client
+  held.put(recipient.at(clientId), { details: { name, email, phone, webhook, fallbackChannel }, waiting: [] })
   return waiting.map(({ notificationId, about }) => DeliverNotification({ about, clientId, notificationId }))
 }

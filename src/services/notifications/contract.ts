@@ -3,16 +3,20 @@ import { z } from 'zod'
 import { contract } from '../../kernel/message.ts'
 import type { CodeTable } from '../../kernel/refuse.ts'
 import { id } from '../../kernel/shapes.ts'
+import { FALLBACK_CHANNELS } from '../clients/contract.ts'
 
 export const notificationsContract = contract('notifications')
 
 export const TEMPLATES = ['order-confirmed', 'order-cancelled', 'order-refunded', 'welcome'] as const
+export const CHANNELS = ['email', ...FALLBACK_CHANNELS] as const
+export type Channel = (typeof CHANNELS)[number]
+
 /** `about` is the order's or, for a welcome, the client's id. */
 const notification = {
   about: id,
   notificationId: z.string(),
   template: z.enum(TEMPLATES),
-  channel: z.enum(['email', 'sms', 'webhook']),
+  channel: z.enum(CHANNELS),
 }
 
 /** Sends a notification that waited for its recipient's address. */
@@ -21,15 +25,35 @@ export const DeliverNotification = notificationsContract.command('DeliverNotific
   body: { about: id, clientId: id, notificationId: z.string() },
 })
 
+/** Sends again what was sent or given up; on one channel where it is named, else on all in their order. */
+export const ResendNotification = notificationsContract.command('ResendNotification', {
+  key: 'about',
+  body: { about: id, clientId: id, notificationId: z.string(), channel: z.enum(CHANNELS).optional() },
+})
+
 export const NotificationSent = notificationsContract.event('NotificationSent', {
   key: 'about',
   body: { ...notification, attempts: z.int() },
 })
+/** All tries of one channel failed; with a `fallback` it is tried on, without one it waits for a person. */
 export const NotificationFailed = notificationsContract.event('NotificationFailed', {
   key: 'about',
-  body: { ...notification, attempts: z.int(), reason: z.string() },
+  body: { ...notification, attempts: z.int(), reason: z.string(), fallback: z.enum(CHANNELS).optional() },
+})
+/** A person sent it again; `channel` is the first that is tried. */
+export const NotificationResent = notificationsContract.event('NotificationResent', {
+  key: 'about',
+  body: notification,
 })
 
 export const notificationsCodes = {
+  NOTIFICATION_UNDER_WAY: {
+    status: 409,
+    title: 'The notification is being sent, or waits for its client. Read it again in a minute.',
+  },
+  CHANNEL_UNAVAILABLE: {
+    status: 409,
+    title: 'The client has no address on this channel. Give him one with PUT /v1/clients/:clientId, or choose another.',
+  },
   NOTIFICATION_NOT_FOUND: { status: 404, title: 'No notification has this id. Check it.' },
 } as const satisfies CodeTable

@@ -10,9 +10,10 @@ import { OrderCancelled, OrderConfirmed, OrderFailed, ReturnCompleted } from '..
 import { PaymentRefunded } from '../payments/contract.ts'
 import { changeRecipient, deliverNotification, welcomeClient } from './client-news.ts'
 import { DeliverNotification, NotificationFailed, NotificationSent } from './contract.ts'
-import { takeMailAnswer } from './mail-answers.ts'
+import { takeMailAnswer } from './message-answers.ts'
 import type { MailRequest } from './mail.effect.ts'
-import { MAX_WAITING, notification } from './notification.ts'
+import { MAX_WAITING } from './delivering.ts'
+import { notification } from './notification.ts'
 import { noteRefund, tellCancelled, tellConfirmed, tellFailed, tellReturned } from './order-news.ts'
 import { recipient } from './recipient.ts'
 

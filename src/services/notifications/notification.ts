@@ -1,15 +1,21 @@
-// A notification: one per template and thing that it is about, sent to the client's address as soon as that is known.
+// A notification: one per template and thing that it is about, and what became of it on each channel.
 import { entity } from '../../kernel/entity.ts'
-import type { AnyRef, Held, Said } from '../../kernel/handler.ts'
-import { NotificationFailed } from './contract.ts'
-import { sendMail } from './mail.effect.ts'
-import type { Recipient } from './recipient.ts'
+import type { AnyRef } from '../../kernel/handler.ts'
+import type { Channel } from './contract.ts'
 import { recipient } from './recipient.ts'
 import type { Letter } from './templates.ts'
-import { writeLetter } from './templates.ts'
 
-/** A client of whom nothing is heard while he orders more than this is no client whose copy is only late. */
-export const MAX_WAITING = 100
+/** How many deliveries a notification remembers; only a person who sends it again makes more than a few. */
+export const MAX_DELIVERIES = 20
+
+/** What became of the tries on one channel. */
+export interface Delivery {
+  readonly channel: Channel
+  readonly status: 'sent' | 'failed'
+  readonly attempts: number
+  readonly reason: string
+  readonly at: number
+}
 
 export interface Notification {
   /** `waiting` for its recipient's address. */
@@ -17,13 +23,22 @@ export interface Notification {
   /** The order's or, for a welcome, the client's id. */
   readonly about: string
   readonly clientId: string
-  readonly channel: 'email'
+  /** The one that was tried last. */
+  readonly channel: Channel
   readonly letter: Letter
   readonly attempts: number
   /** Why it could not be sent. */
   readonly reason: string
   /** Milliseconds since the epoch. */
   readonly at: number
+  /** Oldest first. Missing, as what follows, in documents that an older program wrote. */
+  readonly deliveries?: readonly Delivery[]
+  /** How many messages were requested. */
+  readonly round?: number
+  /** The channels that were tried since it was last asked for. */
+  readonly tried?: readonly Channel[]
+  /** A person chose the channel: no other one is tried. */
+  readonly isOnly?: boolean
 }
 
 export const notification = entity<Notification>('notification', {
@@ -58,52 +73,4 @@ export function notificationIdOf(about: string, template: Letter['template'], re
 /** What `notify` looks at, for a handler's `loads`. */
 export function documentsOf({ notificationId, clientId }: Pick<Notice, 'notificationId' | 'clientId'>): AnyRef[] {
   return [notification.at(notificationId), recipient.at(clientId)]
-}
-
-/** All that notifying may lead to. */
-export const notifySays = [sendMail, NotificationFailed] as const
-type Saying = Said<typeof notifySays>
-
-/** Sends a notification once; while its recipient is not known it waits for him. */
-export function notify(held: Held, notice: Notice, now: number): Saying[] {
-  const { notificationId, about, clientId, letter } = notice
-  const before = held.get(notification.at(notificationId))
-  if (before.status !== 'none') return []
-  held.put(notification.at(notificationId), { ...before, status: 'waiting', about, clientId, letter, at: now })
-  return deliver(held, notice)
-}
-
-/** Sends a waiting notification if its recipient is known by now. */
-export function deliver(
-  held: Held,
-  { notificationId, clientId }: Pick<Notice, 'notificationId' | 'clientId'>,
-): Saying[] {
-  const waiting = held.get(notification.at(notificationId))
-  if (waiting.status !== 'waiting') return []
-  const { details, waiting: others } = held.get(recipient.at(clientId))
-  if (details === undefined) return wait(held, notificationId, { waiting, others })
-  held.put(notification.at(notificationId), { ...waiting, status: 'sending' })
-  const to = { name: details.name, address: details.email }
-  return [sendMail({ notificationId, to, ...writeLetter(waiting.letter, details.name) })]
-}
-
-interface Queue {
-  readonly waiting: Notification
-  readonly others: Recipient['waiting']
-}
-
-function wait(held: Held, notificationId: string, { waiting, others }: Queue): Saying[] {
-  const { about, clientId } = waiting
-  if (others.some((one) => one.notificationId === notificationId)) return []
-  if (others.length >= MAX_WAITING) return [fail(held, notificationId, { attempts: 0, reason: 'RECIPIENT_UNKNOWN' })]
-  held.put(recipient.at(clientId), { details: undefined, waiting: [...others, { notificationId, about }] })
-  return []
-}
-
-/** Gives a notification up. Nothing else depends on it. */
-export function fail(held: Held, notificationId: string, why: { readonly attempts: number; readonly reason: string }) {
-  const before = held.get(notification.at(notificationId))
-  held.put(notification.at(notificationId), { ...before, ...why, status: 'failed' })
-  const { about, channel, letter } = before
-  return NotificationFailed({ about, notificationId, template: letter.template, channel, ...why })
 }

@@ -7,8 +7,9 @@ import { toMinor } from '../../kernel/money.ts'
 import { OrderCancelled, OrderConfirmed, OrderFailed, ReturnCompleted } from '../orders/contract.ts'
 import { PaymentRefunded } from '../payments/contract.ts'
 import { DeliverNotification } from './contract.ts'
+import { notify, notifySays } from './delivering.ts'
 import type { Notice } from './notification.ts'
-import { documentsOf, notification, notificationIdOf, notify, notifySays } from './notification.ts'
+import { documentsOf, notification, notificationIdOf } from './notification.ts'
 
 /** A refund and whom it concerns: payments knows the one, the order's end the other, and either may come first. */
 export interface OrderRefund {

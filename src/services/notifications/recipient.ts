@@ -3,10 +3,10 @@ import { z } from 'zod'
 import { entity } from '../../kernel/entity.ts'
 import { clientDetails } from '../clients/contract.ts'
 
-const { name, email, phone } = clientDetails
+const { name, email, phone, webhook, fallbackChannel } = clientDetails
 
 /** Marked personal in the contract of clients; kept in this service's documents only. */
-export const recipientDetails = z.object({ name, email, phone })
+export const recipientDetails = z.object({ name, email, phone, webhook, fallbackChannel })
 
 /** A notification that could not be written yet. */
 export interface Waiting {
@@ -14,9 +14,11 @@ export interface Waiting {
   readonly about: string
 }
 
+export type RecipientDetails = z.output<typeof recipientDetails>
+
 export interface Recipient {
   /** Undefined as long as clients has said nothing of him. */
-  readonly details: z.output<typeof recipientDetails> | undefined
+  readonly details: RecipientDetails | undefined
   /** What will be sent as soon as he is known. */
   readonly waiting: readonly Waiting[]
 }

@@ -23,6 +23,7 @@ const documents = holding([
     letter,
     attempts: 1,
     at: TEST_NOW,
+    deliveries: [{ channel: 'email', status: 'sent', attempts: 1, reason: '', at: TEST_NOW }],
   }),
   starting(recipient.at(clientId), { details }),
 ])
@@ -52,6 +53,7 @@ test('the list names nobody', async () => {
     reason: null,
     subject: `Your order ${orderId} is cancelled`,
     at: '2026-11-21T09:00:00.000Z',
+    deliveries: [{ channel: 'email', status: 'sent', attempts: 1, reason: null, at: '2026-11-21T09:00:00.000Z' }],
   })
   assert.ok(!JSON.stringify(body).includes('Ana'))
   assert.deepEqual(values, ['', '~', 51])
@@ -61,6 +63,36 @@ test('the next page goes on below the last one, within what was asked about', as
   const { values } = await list({ about: orderId, after: encodeCursor([notificationId]), limit: '3' })
   assert.deepEqual(values, [`${orderId}.`, notificationId, 4])
   assert.deepEqual((await list({ about: orderId })).values?.[1], `${orderId}/`)
+})
+
+test('those that were given up are a list of their own', async () => {
+  const tables: string[] = []
+  const rows = ({ sql }: Selected) => {
+    tables.push(/\{(\w+)\}/.exec(sql)?.[1] ?? '')
+    return [{ key: notificationId }]
+  }
+  const { call } = calling(notifications, { documents, rows })
+  await call('GET', '/v1/notifications', { query: { status: 'failed' } })
+  await call('GET', '/v1/notifications')
+  assert.deepEqual(tables, ['undelivered', 'notification'])
+})
+
+test('one that a person sends again is under way, and asked once more he is told so', async () => {
+  const failed = holding([
+    starting(notification.at(notificationId), { status: 'failed', about: orderId, clientId, letter, at: TEST_NOW }),
+    starting(recipient.at(clientId), { details }),
+  ])
+  const { call, said } = calling(notifications, { documents: failed })
+  const path = `/v1/notifications/${notificationId}/resend`
+  const { status, body } = await call('POST', path, { body: {} })
+  assert.deepEqual([status, (body as { readonly status: string }).status], [202, 'sending'])
+  assert.deepEqual(
+    said.map(({ type }) => type),
+    ['NotificationResent'],
+  )
+  await assert.rejects(call('POST', path, { body: {} }), { code: 'NOTIFICATION_UNDER_WAY' })
+  const other = '/v1/notifications/other/resend'
+  await assert.rejects(call('POST', other, { body: {} }), { code: 'NOTIFICATION_NOT_FOUND' })
 })
 
 test('one is shown with its text and recipient', async () => {

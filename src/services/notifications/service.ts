@@ -1,19 +1,21 @@
-// Notifications at a glance: clients are told by e-mail what became of their orders; no order depends on it.
+// Notifications at a glance: clients are told what became of their orders, by e-mail first; no order depends on it.
 import { service } from '../../kernel/service.ts'
 import { changeRecipient, deliverNotification, welcomeClient } from './client-news.ts'
 import * as contract from './contract.ts'
-import { takeMailAnswer } from './mail-answers.ts'
+import { resendNotification } from './delivering.ts'
+import { takeMailAnswer, takeTextAnswer, takeWebhookAnswer } from './message-answers.ts'
 import { notification } from './notification.ts'
 import { noteRefund, orderRefund, tellCancelled, tellConfirmed, tellFailed, tellReturned } from './order-news.ts'
 import { recipient } from './recipient.ts'
-import { listNotifications, readNotification } from './routes.ts'
+import { listNotifications, readNotification, resend } from './routes.ts'
+import { undelivered } from './undelivered.projection.ts'
 
 export const notifications = service({
   name: 'notifications',
-  summary: 'E-mails to clients: welcome, order confirmed, cancelled, refunded. No order depends on one.',
+  summary: 'Messages to clients: welcome, order confirmed, cancelled, refunded. No order depends on one.',
   contract: contract.notificationsContract,
   codes: contract.notificationsCodes,
-  publishes: [contract.NotificationSent, contract.NotificationFailed],
+  publishes: [contract.NotificationSent, contract.NotificationFailed, contract.NotificationResent],
   entities: [notification, recipient, orderRefund],
   handlers: [
     welcomeClient,
@@ -24,9 +26,11 @@ export const notifications = service({
     tellFailed,
     tellReturned,
     noteRefund,
+    resendNotification,
   ],
-  answers: [takeMailAnswer],
-  routes: [listNotifications, readNotification],
+  answers: [takeMailAnswer, takeTextAnswer, takeWebhookAnswer],
+  projections: [undelivered],
+  routes: [listNotifications, readNotification, resend],
   // A mail that can not be written must not keep the next one of its order from being sent.
   parking: { whenDead: 'skip' },
 })

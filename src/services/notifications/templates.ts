@@ -49,6 +49,12 @@ export function writeLetter(letter: Letter, name: string): WrittenLetter {
   return { subject, text: [`Hello ${name},`, '', ...lines, '', 'Your shop', ''].join('\n') }
 }
 
+/** The same in a few sentences that name nobody: for telephones and other programs. */
+export function writeShortly(letter: Letter): WrittenLetter {
+  const { subject, lines } = bodyOf(letter)
+  return { subject, text: lines.join(' ') }
+}
+
 interface Body {
   readonly subject: string
   readonly lines: readonly string[]

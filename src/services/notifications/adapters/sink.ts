@@ -1,8 +1,10 @@
-// A mailer that delivers nothing: it keeps the last mails in memory, and fails as often as it is told to.
+// Outsides that deliver nothing: they keep the last messages in memory, and fail as often as they are told to.
 import type { Mail, Mailer } from './mailer.ts'
 import { messageIdOf } from './mailer.ts'
+import type { Messenger } from './messengers.ts'
 
 const DEFAULT_MAILS_KEPT = 1000
+const MESSAGES_KEPT = 1000
 
 export interface MailSinkSettings {
   /** From 0, which is the default, to 1: how many of the tries fail. */
@@ -34,5 +36,26 @@ export function mailSink({ failureRate = 0, random, mailsKept = DEFAULT_MAILS_KE
       if (kept.size > mailsKept && oldest !== undefined) kept.delete(oldest)
     },
     mails: () => [...kept.values()],
+  }
+}
+
+export interface MessageSink<Message> extends Messenger<Message> {
+  /** The last messages, oldest first; one that comes twice is kept once. */
+  messages(): readonly Message[]
+}
+
+/** @param fails whether this try fails; none does unless told. */
+export function messageSink<Message>(fails: () => boolean = () => false): MessageSink<Message> {
+  const kept = new Map<string, Message>()
+  return {
+    send: async (message, { idempotencyKey }) => {
+      if (fails()) throw new Error('The message was not taken: a simulated failure.')
+      kept.delete(idempotencyKey)
+      kept.set(idempotencyKey, message)
+      const [oldest] = kept.keys()
+      if (kept.size > MESSAGES_KEPT && oldest !== undefined) kept.delete(oldest)
+      return {}
+    },
+    messages: () => [...kept.values()],
   }
 }
