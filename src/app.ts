@@ -5,6 +5,7 @@ import type { Service } from './kernel/service.ts'
 import type { Application } from './platform/application.ts'
 import type { Clock } from './platform/ports.ts'
 import { StoreRefused, StoreUnavailable } from './platform/ports.ts'
+import { openAlerts } from './platform/alerts/alerts.ts'
 import { parseApiKeys, type ApiKey } from './platform/http/api-keys.ts'
 import { createServer, type Server } from './platform/http/server.ts'
 import { rebuildCodes, rebuildRoutes } from './platform/rebuild/routes.ts'
@@ -159,7 +160,13 @@ async function run({ settings, options, log, metrics }: Start): Promise<Running>
   })
   const { adapters, stopAdapters } = adaptersOf(settings, systemClock)
   const store = [...new Set(opened.databases.map(({ store: { dialect } }) => dialect))].join('+')
-  const { observer, count } = countCompensations(observeRuntime(store, { log, metrics }), services)
+  const alerts = openAlerts({
+    url: settings.alertUrl,
+    secret: settings.alertSecret,
+    clock: systemClock,
+    telemetry: { log, metrics },
+  })
+  const { observer, count } = countCompensations(alerts.observing(observeRuntime(store, { log, metrics })), services)
   const application = new Lonja({
     services,
     chosen,
@@ -172,6 +179,7 @@ async function run({ settings, options, log, metrics }: Start): Promise<Running>
     batchWaitMs: settings.batchWaitMs,
   })
   const stopAll = once(async () => {
+    alerts.stop()
     await application.stop()
     stopAdapters()
     await opened.close()
@@ -182,6 +190,7 @@ async function run({ settings, options, log, metrics }: Start): Promise<Running>
     await stopAll().catch(() => undefined)
     throw error
   }
+  alerts.start({ registry: application.registry, databases: opened.databases, works })
   watch(metrics, application, opened)
   return { application, compensations: count, stop: stopAll }
 }

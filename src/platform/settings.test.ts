@@ -38,6 +38,8 @@ test('without anything, the defaults hold', () => {
     smtpUrl: undefined,
     mailFrom: 'Lonja <no-reply@lonja.invalid>',
     mailFailureRate: 0,
+    alertUrl: undefined,
+    alertSecret: undefined,
     smsUrl: undefined,
     smsKey: undefined,
     smsFrom: undefined,

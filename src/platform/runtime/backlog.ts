@@ -3,6 +3,7 @@ import type { LogRecord } from '../log/record.ts'
 import { recordsOf } from '../log/record.ts'
 import type { LogRow, Store } from '../ports.ts'
 import type { Channel, Channels, Cursor } from './channels.ts'
+import type { AlarmKind } from './observer.ts'
 import { isStopped } from './round.ts'
 import type { Delivery } from './round-context.ts'
 
@@ -16,7 +17,7 @@ export interface BacklogOptions {
   readonly isOurs: (channel: Channel) => boolean
   readonly now: number
   /** Told of a gap or of a source that went back. */
-  readonly alarm: (cursor: Cursor, message: string) => void
+  readonly alarm: (cursor: Cursor, message: string, kind: AlarmKind) => void
   /** At most one record a cursor: to find the one that a batch can't be committed with. */
   readonly oneByOne?: boolean
 }
@@ -61,7 +62,8 @@ function contiguous(cursor: Cursor, rows: readonly LogRow[], { alarm }: BacklogO
     if (row.last < position) continue
     if (row.incarnation < cursor.incarnation) continue
     if (row.incarnation > cursor.incarnation) {
-      alarm(cursor, `its source went back and goes on as incarnation ${row.incarnation} at ${row.first}`)
+      const message = `its source went back and goes on as incarnation ${row.incarnation} at ${row.first}`
+      alarm(cursor, message, 'source-went-back')
       cursor.incarnation = row.incarnation
     }
     if (row.first > position) break
@@ -69,6 +71,6 @@ function contiguous(cursor: Cursor, rows: readonly LogRow[], { alarm }: BacklogO
     position = row.last + 1
     if (records.length >= MAX_RECORDS_A_CURSOR) break
   }
-  if (records.length === 0) alarm(cursor, `record ${position} is missing in ${cursor.channel.source}'s log`)
+  if (records.length === 0) alarm(cursor, `record ${position} is missing in ${cursor.channel.source}'s log`, 'gap')
   return records
 }

@@ -13,6 +13,9 @@ export interface FailedPart {
   readonly record?: LogRecord
 }
 
+/** Why a cursor stands still, as far as it is told apart; `stopped` is everything else. */
+export type AlarmKind = 'gap' | 'source-went-back' | 'parked-limit' | 'stopped'
+
 /** What a batch did, for metrics and logs. */
 export interface Observer {
   /** A batch was committed after `durationMs`. */
@@ -31,7 +34,7 @@ export interface Observer {
   breakerOpened(handler: HandlerName): void
   breakerClosed(handler: HandlerName): void
   /** A cursor stands still and needs a look. */
-  alarm(cursor: Cursor, message: string): void
+  alarm(cursor: Cursor, message: string, kind?: AlarmKind): void
   /** The store can't be used at present. */
   storeDown(error: Error): void
   storeUp(): void

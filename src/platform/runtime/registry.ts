@@ -11,6 +11,7 @@ import { MESSAGE_DIED, messageDied } from '../../kernel/message-died.ts'
 import type { SchemaDeclaration, Table } from '../ports.ts'
 import {
   PLATFORM_SCHEMA,
+  alertMarksTable,
   auditTable,
   buildsTable,
   cursorsTable,
@@ -62,6 +63,7 @@ export interface ServiceTables {
   readonly parkedKeys: Table
   readonly parked: Table
   readonly deadLetters: Table
+  readonly alertMarks: Table
   readonly streams: Table
   readonly timers: Table
   readonly effects: Table
@@ -151,6 +153,7 @@ function serviceTables(schema: string): ServiceTables {
     parkedKeys: parkedKeysTable(schema),
     parked: parkedTable(schema),
     deadLetters: deadLettersTable(schema),
+    alertMarks: alertMarksTable(schema),
     streams: streamsTable(schema),
     timers: timersTable(schema),
     effects: effectsTable(schema),
@@ -287,6 +290,7 @@ function lockOrderOf(
     rank(own.timers, 9)
     rank(own.effects, 10)
     rank(own.builds, 11)
+    rank(own.alertMarks, 11)
   }
   rank(parkingLotsTable, 2)
   rank(trailTable, 13)

@@ -264,7 +264,7 @@ export class Runtime {
       channels: this.channels,
       isOurs: this.#isOurs,
       now,
-      alarm: (cursor, message) => this.#setbacks.alarm(cursor, message),
+      alarm: (cursor, message, kind) => this.#setbacks.alarm(cursor, message, kind),
     })
   }
 

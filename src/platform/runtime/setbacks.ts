@@ -7,7 +7,7 @@ import { positionOf } from '../log/record.ts'
 import type { PartFailure } from './batch-runner.ts'
 import type { Channel, Channels, Cursor } from './channels.ts'
 import type { EffectExecutor } from './effect-executor.ts'
-import type { Observer } from './observer.ts'
+import type { AlarmKind, Observer } from './observer.ts'
 import type { Round } from './round.ts'
 import type { FailedTimer, Fault, Pause } from './round-context.ts'
 
@@ -76,9 +76,9 @@ export class Setbacks {
   }
 
   /** Something is wrong with the log itself: the cursor waits before it. */
-  alarm(cursor: Cursor, message: string): void {
+  alarm(cursor: Cursor, message: string, kind: AlarmKind): void {
     this.#stop(cursor, message, ALARM_RETRY_MS)
-    this.#options.observer.alarm(cursor, message)
+    this.#options.observer.alarm(cursor, message, kind)
   }
 
   #tryInPlace({ cursor, record, error }: Fault): void {
@@ -95,7 +95,7 @@ export class Setbacks {
     if (error instanceof Conflict) {
       const message = `${record.type} at ${record.sequence} meets a conflict each time`
       this.#stop(cursor, message, CONFLICT_RETRY_MS)
-      this.#options.observer.alarm(cursor, message)
+      this.#options.observer.alarm(cursor, message, 'stopped')
       return
     }
     this.#tryInPlace(fault)
@@ -106,7 +106,7 @@ export class Setbacks {
     const isNew = cursor.stopped !== message
     cursor.stopped = message
     cursor.retryAt = until
-    if (isAlarm && isNew) this.#options.observer.alarm(cursor, message)
+    if (isAlarm && isNew) this.#options.observer.alarm(cursor, message, 'parked-limit')
   }
 
   #stop(cursor: Cursor, message: string, pauseMs: number): void {

@@ -147,6 +147,20 @@ export const settingsTable = {
     parse: share,
     description: 'Share of mails that the mail keeper in the process refuses, to see what happens then.',
   }),
+  alertUrl: setting({
+    environment: ['LONJA_ALERT_WEBHOOK_URL', 'ALERT_WEBHOOK_URL'],
+    fallback: '',
+    parse: orNothing(webAddress),
+    description: 'Webhook that is told of dead letters, gaps and partitions that stand still.',
+    secret: 'hidden',
+  }),
+  alertSecret: setting({
+    environment: ['LONJA_ALERT_WEBHOOK_SECRET', 'ALERT_WEBHOOK_SECRET'],
+    fallback: '',
+    parse: orNothing((text) => text),
+    description: 'Signs alerts in the header lonja-signature.',
+    secret: 'hidden',
+  }),
   smsUrl: setting({
     environment: ['LONJA_SMS_URL', 'SMS_URL'],
     fallback: '',

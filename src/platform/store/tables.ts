@@ -206,6 +206,23 @@ export function parkedTable(schema: string): Table {
   )
 }
 
+/** Up to when somebody was told of the dead letters of one cause, and when that was. */
+export function alertMarksTable(schema: string): Table {
+  return table(
+    [schema, 'alert_marks'],
+    {
+      consumer_group: 'text',
+      topic: 'text',
+      handler: 'text',
+      code: 'text',
+      version: 'integer',
+      told_until: 'integer',
+      told_at: 'integer',
+    },
+    { keyWidth: 4 },
+  )
+}
+
 /** Messages that were given up, until a person redrives or discards them. */
 export function deadLettersTable(schema: string): Table {
   return table(

@@ -22,6 +22,8 @@ export interface Metrics {
   /** A whole batch has to run again, or a partition was paused: `conflict`, `fault`, `unavailable`. */
   interrupted(store: string, reason: string): void
   effectsCalled(effect: string, outcome: EffectOutcome, count: number): void
+  /** Calls of the alert webhook, and alerts that found no room to wait for it. */
+  alerted(what: string, outcome: 'sent' | 'failed' | 'dropped'): void
   /** Messages of a consumer group that were given up. */
   died(group: string, count: number): void
   httpAnswered(method: string, route: string, status: number, seconds: number): void
@@ -51,7 +53,10 @@ export function createMetrics(): Metrics {
   }
 }
 
-type RuntimeMetrics = Pick<Metrics, 'sagasEnded' | 'handled' | 'committed' | 'interrupted' | 'effectsCalled' | 'died'>
+type RuntimeMetrics = Pick<
+  Metrics,
+  'sagasEnded' | 'handled' | 'committed' | 'interrupted' | 'effectsCalled' | 'died' | 'alerted'
+>
 
 function runtimeMetrics(registry: Registry): RuntimeMetrics {
   const sagas = counter(registry, {
@@ -69,6 +74,11 @@ function runtimeMetrics(registry: Registry): RuntimeMetrics {
     help: 'Messages that were given up, by consumer group.',
     labels: ['group'],
   })
+  const alerts = counter(registry, {
+    name: 'lonja_alerts_total',
+    help: 'Alerts to the webhook, by kind and what became of them.',
+    labels: ['what', 'outcome'],
+  })
   const handlers = histogram(registry, {
     name: 'lonja_handler_seconds',
     help: 'Time that a handler took for one message, averaged over each run of messages.',
@@ -77,6 +87,7 @@ function runtimeMetrics(registry: Registry): RuntimeMetrics {
   })
   return {
     sagasEnded: (saga, outcome, count) => sagas.add(count, [saga, outcome]),
+    alerted: (what, outcome) => alerts.add(1, [what, outcome]),
     died: (group, count) => deadLetters.add(count, [group]),
     effectsCalled: (effect, outcome, count) => effects.add(count, [effect, outcome]),
     handled: (service, handler, count, seconds) => {
