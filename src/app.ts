@@ -2,13 +2,12 @@
 import { readFileSync } from 'node:fs'
 import { topicNamed } from './kernel/message.ts'
 import type { Service } from './kernel/service.ts'
-import type { Application } from './platform/application.ts'
 import type { Clock } from './platform/ports.ts'
 import { StoreRefused, StoreUnavailable } from './platform/ports.ts'
 import { openAlerts } from './platform/alerts/alerts.ts'
 import { parseApiKeys, type ApiKey } from './platform/http/api-keys.ts'
 import { createServer, type Server } from './platform/http/server.ts'
-import { rebuildCodes, rebuildRoutes } from './platform/rebuild/routes.ts'
+import { withOperations } from './platform/operations/service.ts'
 import type { ParkedCounts } from './platform/parking/parking.ts'
 import { countOpenEffects } from './platform/runtime/count-effects.ts'
 import { Lonja } from './platform/runtime/lonja.ts'
@@ -259,37 +258,6 @@ function serve(application: Lonja, { settings, apiKeys, telemetry }: ServerNeeds
     settings: { host, port, corsOrigins, stopLimitMs, apiKeys, servesApi: roles.includes('api') },
     telemetry,
   })
-}
-
-/** What the server serves: the services of this process, and the operator's routes as those of one more. */
-function withOperations(lonja: Lonja): Application {
-  const operations: Service = {
-    name: 'operations',
-    summary: 'What operators look after: the rebuilds of projections.',
-    codes: rebuildCodes,
-    routes: rebuildRoutes(lonja.rebuilds),
-    topics: [],
-    publishes: [],
-    aggregates: [],
-    entities: [],
-    handlers: [],
-    answers: [],
-    sagas: [],
-    projections: [],
-    feeds: [],
-    faults: {},
-    parking: {},
-  }
-  return {
-    services: [...lonja.services, operations],
-    now: () => lonja.now(),
-    newId: () => lonja.newId(),
-    submit: (submission) => lonja.submit(submission),
-    reader: (service) => lonja.reader(service),
-    changed: (correlation, limitMs) => lonja.changed(correlation, limitMs),
-    health: () => lonja.health(),
-    lags: () => lonja.lags(),
-  }
 }
 
 /** Callers first, so that none is cut off by what its request needs; what hangs is left behind at the limit. */

@@ -4,6 +4,7 @@ import { hash } from 'node:crypto'
 import type { Role } from '../kernel/route.ts'
 import { ROLES } from '../kernel/route.ts'
 import type { ApiKey } from '../platform/http/api-keys.ts'
+import type { Server } from '../platform/http/server.ts'
 
 export interface Answer<Body> {
   readonly status: number
@@ -67,6 +68,17 @@ export function overFetch(url: string): Send {
   return async ({ method, path, headers, body }) => {
     const response = await fetch(`${url}${path}`, { method, headers, ...(body === undefined ? {} : { body }) })
     return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() }
+  }
+}
+
+type Inject = Server['inject']
+
+/** Carries requests to a server without a port. */
+export function inMemory(inject: Inject): Send {
+  return async ({ method, path, headers, body }) => {
+    const payload = body === undefined ? {} : { payload: body }
+    const answer = await inject({ method, url: path, headers, ...payload })
+    return { status: answer.statusCode, headers: answer.headers as Record<string, string>, body: answer.body }
   }
 }
 

@@ -5,6 +5,7 @@ import { topicNamed } from '../kernel/message.ts'
 import type { Service } from '../kernel/service.ts'
 import type { Application, Submission } from '../platform/application.ts'
 import { createServer } from '../platform/http/server.ts'
+import { withOperations } from '../platform/operations/service.ts'
 import type { Clock, Membership, Store } from '../platform/ports.ts'
 import type { Database } from '../platform/runtime/lonja.ts'
 import { Lonja } from '../platform/runtime/lonja.ts'
@@ -37,8 +38,7 @@ import type { Carrier } from '../services/shipping/adapters/carrier.ts'
 import type { SimulatedCarrier } from '../services/shipping/adapters/simulator.ts'
 import { simulatedCarrier } from '../services/shipping/adapters/simulator.ts'
 import type { Caller } from './shop-calls.ts'
-import type { Send } from './shop-calls.ts'
-import { callerOver, overFetch, roleKeys } from './shop-calls.ts'
+import { callerOver, inMemory, overFetch, roleKeys } from './shop-calls.ts'
 import { shopHelpers } from './shop-helpers.ts'
 import { assertSound } from './shop-invariants.ts'
 import type { WatchedClock } from './watched-clock.ts'
@@ -248,13 +248,7 @@ function assemble(options: ShopOptions, { clock, outside, databases, complaints 
 /** The application as the server sees it, with its commands counted. */
 function counted(lonja: Lonja, submissions: { count: number }): Application {
   return {
-    services: lonja.services,
-    now: () => lonja.now(),
-    newId: () => lonja.newId(),
-    reader: (service) => lonja.reader(service),
-    changed: (correlation, limitMs) => lonja.changed(correlation, limitMs),
-    health: () => lonja.health(),
-    lags: () => lonja.lags(),
+    ...withOperations(lonja),
     submit: (submission: Submission) => {
       submissions.count += 1
       return lonja.submit(submission)
@@ -268,16 +262,6 @@ function heldHere({ runtimes }: Lonja): readonly number[] {
       Array.from({ length: count }, (_, partition) => partition).filter((each) => membership.holds(count, each)),
     ),
   )
-}
-
-type Inject = Awaited<ReturnType<typeof createServer>>['inject']
-
-function inMemory(inject: Inject): Send {
-  return async ({ method, path, headers, body }) => {
-    const payload = body === undefined ? {} : { payload: body }
-    const answer = await inject({ method, url: path, headers, ...payload })
-    return { status: answer.statusCode, headers: answer.headers as Record<string, string>, body: answer.body }
-  }
 }
 
 /** Everything that can happen now has happened; what waits for its time waits. */

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { createCodeBook, platformCodes } from '../../src/platform/http/codes.ts'
-import { rebuildCodes } from '../../src/platform/rebuild/routes.ts'
+import { operationCodes } from '../../src/platform/operations/service.ts'
 import { services } from '../../src/services.ts'
 import { projectFolder, readPage } from './markdown.ts'
 
@@ -33,7 +33,7 @@ suite('the error codes', () => {
   })
 
   test('no code is documented that no catalogue has', () => {
-    const known = new Set([...book.all.map(({ code }) => code), ...Object.keys(rebuildCodes)])
+    const known = new Set([...book.all.map(({ code }) => code), ...Object.keys(operationCodes)])
     const { operations = '' } = /\n## operations\n(?<operations>[\s\S]*)$/.exec(documented)?.groups ?? {}
     assert.deepEqual(
       [...rows.keys()].filter((code) => !known.has(code) && !operations.includes(`\`${code}\``)),

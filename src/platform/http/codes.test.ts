@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { moneyCodes } from '../../kernel/money.ts'
 import { createCodeBook, platformCodes } from './codes.ts'
 import { FakeApplication, testServer, thingsCodes } from './fake-application.ts'
-import { rebuildCodes } from '../rebuild/routes.ts'
+import { operationCodes } from '../operations/service.ts'
 
 const platform = join(import.meta.dirname, '..')
 const sources = readdirSync(platform, { recursive: true, encoding: 'utf8' })
@@ -25,7 +25,7 @@ test('each code that the platform refuses with stands in the catalogue', () => {
   const used = sources.flatMap((text) => [...text.matchAll(thrown)].map(([, code]) => code ?? ''))
   assert.ok(used.length >= 15, `only ${used.length} places were found`)
   assert.deepEqual(
-    [...new Set(used)].filter((code) => !(code in platformCodes) && !(code in rebuildCodes)),
+    [...new Set(used)].filter((code) => !(code in platformCodes) && !(code in operationCodes)),
     [],
   )
 })

@@ -1,14 +1,17 @@
-// What a person does with one dead letter: send it again, in the order of its key, or give it up with a reason.
-import { topicNamed } from '../../kernel/message.ts'
-import type { Clock, Row, Store, Table, Transaction } from '../ports.ts'
-import { parkingLotsTable } from '../store/tables.ts'
-import type { Registry, ServiceTables } from '../runtime/registry.ts'
+// What a person does with dead letters: sent again, in the order of their key, or given up with a reason.
+import type { Role } from '../../kernel/route.ts'
+import { auditWrites } from '../audit/audit.ts'
+import type { Clock, Plan, Store, Write } from '../ports.ts'
+import { Conflict } from '../ports.ts'
+import type { Registry } from '../runtime/registry.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import { deadLetterIn } from './dead-letter.ts'
-import type { ParkedKey } from './parked-key.ts'
-import { lotOf, parkedKeyOf } from './parked-key.ts'
+import type { Case, Docket, Hindrance } from './docket.ts'
+import { openDocket, placeOf } from './docket.ts'
 import { storedRowOf } from './parked-message.ts'
-import { ParkingChanges } from './parking-changes.ts'
+
+/** A key that is retried at the same moment moves; more often in a row it does not. */
+const MAX_CONFLICTS = 10
 
 export interface OfficeOptions {
   readonly registry: Registry
@@ -16,45 +19,37 @@ export interface OfficeOptions {
   readonly store: Store
   readonly service: string
   readonly clock: Clock
+  readonly newId: () => string
 }
 
 /** What a person decided about a dead letter, and why. */
 export interface Decision {
   readonly id: string
   readonly reason: string
+  /** Who decided; written to the audit. */
+  readonly by?: { readonly principal: string; readonly role: Role }
+}
+
+/** An older letter of the same key has to go first. */
+export class LetterHindered extends Error {
+  override readonly name = 'LetterHindered'
+  readonly hindrance: Hindrance
+
+  constructor(id: string, hindrance: Hindrance) {
+    super(`The dead letter ${id} can't go now: ${hindrance}.`)
+    this.hindrance = hindrance
+  }
 }
 
 /**
  * Sends a dead letter again: it goes back to its place in its key's queue, before all that came after it.
  *
  * @returns the dead letter as it is now; undefined where there is none that waits for a decision.
- * @throws {Conflict} the key moved meanwhile: ask again.
+ * @throws {LetterHindered} an older one of its key has to go first.
  */
 export function redrive(options: OfficeOptions, decision: Decision): Promise<DeadLetter | undefined> {
-  return decide(options, decision, ({ changes, letter, key, first, now }) => {
-    const { id, group, keyName, position: place } = letter
-    const fresh = { ...letter, attempts: 0, firstFailedAt: null, lastFailedAt: null, failure: undefined }
-    // Under the policy `skip` its followers went on long ago: it can only join whoever waits there now.
-    const position = first === undefined || place < first ? place : (key?.tail ?? 0) + 1
-    changes.join(options.service, { ...fresh, position, deadLetter: id })
-    const waiting = key ?? {
-      service: options.service,
-      group,
-      keyName,
-      key: letter.key,
-      version: 0,
-      partitions: topicNamed(letter.topic).partitions,
-      partition: letter.partition,
-      messages: 0,
-      tail: 0,
-      firstFailedAt: now,
-      parkedAt: now,
-    }
-    const goesFirst = first === undefined || position < first
-    const turn = goesFirst || key === undefined ? { due: now, attempts: 0 } : { due: key.due, attempts: key.attempts }
-    const tail = Math.max(waiting.tail, position)
-    changes.save({ ...waiting, ...turn, state: 'retrying', messages: waiting.messages + 1, tail })
-    return { status: 'redriving', redriveCount: letter.redriveCount + 1 }
+  return decide(options, { ...decision, action: 'dead-letter.redrive' }, (docket, one, { now, reason }) => {
+    return sendAgain(docket, one, { now, reason })
   })
 }
 
@@ -62,91 +57,117 @@ export function redrive(options: OfficeOptions, decision: Decision): Promise<Dea
  * Gives a dead letter up; whoever waits behind it goes on.
  *
  * @returns the dead letter as it is now; undefined where there is none that waits for a decision.
- * @throws {Conflict} the key moved meanwhile: ask again.
  */
 export function discard(options: OfficeOptions, decision: Decision): Promise<DeadLetter | undefined> {
-  return decide(options, decision, ({ changes, key, now }) => {
-    if (key?.state === 'held') {
-      if (key.messages === 0) changes.release(key)
-      else changes.save({ ...key, state: 'retrying', attempts: 0, due: now })
-    }
-    return { status: 'discarded' }
-  })
+  return decide(options, { ...decision, action: 'dead-letter.discard' }, giveUp)
 }
 
-interface Case {
-  readonly changes: ParkingChanges
-  readonly letter: DeadLetter
-  readonly key: ParkedKey | undefined
-  /** The position of the first message that waits behind it. */
-  readonly first: number | undefined
+export interface Moment {
   readonly now: number
+  readonly reason: string
 }
 
-type Verdict = Pick<DeadLetter, 'status'> & Partial<Pick<DeadLetter, 'redriveCount'>>
+/** Puts a letter back into its key's queue. @throws {LetterHindered} */
+export function sendAgain(docket: Docket, one: Case, { now, reason }: Moment): DeadLetter {
+  const { letter, service } = one
+  const { version, redriveCount } = letter
+  const sent: DeadLetter = {
+    ...letter,
+    version: version + 1,
+    status: 'redriving',
+    redriveCount: redriveCount + 1,
+    reason,
+  }
+  rejoin(docket, one, { letter: sent, now })
+  docket.changes.letter(service, sent)
+  return sent
+}
 
-async function decide(
+/** The letter, or the one that stands in for it, goes to its place: whatever waits there came after it. */
+export function rejoin(
+  { changes }: Docket,
+  one: Case,
+  { letter, now }: { readonly letter: DeadLetter; readonly now: number },
+): void {
+  const { service, key, first, hindrance } = one
+  if (hindrance !== undefined) throw new LetterHindered(letter.id, hindrance)
+  const { group, keyName, position: place } = letter
+  // Where the key was free meanwhile, the numbers of its queue began anew.
+  const position = first === undefined ? place : Math.min(place, first - 1)
+  const fresh = { ...letter, attempts: 0, firstFailedAt: null, lastFailedAt: null, failure: undefined }
+  changes.join(service, { ...fresh, position, deadLetter: letter.id })
+  const empty = { messages: 0, tail: 0, firstFailedAt: now, parkedAt: now, version: 0 }
+  const waiting = key ?? { ...placeOf({ service, letter }), group, keyName, key: letter.key, ...empty }
+  const tail = Math.max(waiting.tail, position)
+  changes.save({ ...waiting, state: 'retrying', due: now, attempts: 0, messages: waiting.messages + 1, tail })
+}
+
+/** Gives a letter up: its key goes on, unless another letter holds it. */
+export function giveUp({ changes }: Docket, one: Case, { now, reason }: Moment): DeadLetter {
+  const { letter, service, key, isHeldByAnother } = one
+  const given: DeadLetter = { ...letter, version: letter.version + 1, status: 'discarded', reason }
+  changes.letter(service, given)
+  const goesOn = key?.state === 'held' && !isHeldByAnother
+  if (key !== undefined && goesOn && key.messages === 0) changes.release(key)
+  else if (key !== undefined && goesOn) changes.save({ ...key, state: 'retrying', attempts: 0, due: now })
+  // A retry under way may have read that this letter holds the key: it has to look again.
+  else if (key !== undefined) changes.save(key)
+  return given
+}
+
+type Decide = (docket: Docket, one: Case, moment: Moment) => DeadLetter
+
+interface Deciding extends Decision {
+  readonly action: string
+}
+
+/** Runs one decision about one letter in a transaction of its own; again where its key moved meanwhile. */
+async function decide(options: OfficeOptions, deciding: Deciding, verdict: Decide): Promise<DeadLetter | undefined> {
+  for (let conflicts = 0; ; conflicts += 1) {
+    try {
+      return await decideOnce(options, deciding, verdict)
+    } catch (error) {
+      if (!(error instanceof Conflict) || conflicts >= MAX_CONFLICTS) throw error
+    }
+  }
+}
+
+async function decideOnce(
   options: OfficeOptions,
-  { id, reason }: Decision,
-  verdictOf: (about: Case) => Verdict,
+  { id, reason, by, action }: Deciding,
+  verdict: Decide,
 ): Promise<DeadLetter | undefined> {
-  const { store, registry, service, clock } = options
-  const tables = registry.tables.get(service)
-  if (tables === undefined) throw new Error(`No service ${service} is declared.`)
+  const { store, registry, service, clock, newId } = options
+  const table = registry.tables.get(service)?.deadLetters
+  if (table === undefined) throw new Error(`No service ${service} is declared.`)
   const now = clock.now()
   const transaction = await store.begin()
   try {
-    const letter = await readLetter(transaction, tables.deadLetters, id)
+    const [cells] = await transaction.load(table, [[id]])
+    const letter = cells === undefined ? undefined : deadLetterIn(storedRowOf(table, cells))
     if (letter?.status !== 'dead') return undefined
-    const { changes, key } = await openCase({ transaction, tables, service }, letter)
-    const verdict = verdictOf({ changes, letter, key, first: await firstBehind(store, service, letter), now })
-    const decided = { ...letter, ...verdict, version: letter.version + 1, reason }
-    changes.letter(service, decided)
-    await transaction.commit({ writes: changes.writes(registry), appends: [], appendedAt: now, transaction: 0 })
+    const docket = await openDocket({ store, registry, transaction }, [{ service, letter }])
+    const [one] = docket.cases
+    if (one === undefined) return undefined
+    const decided = verdict(docket, one, { now, reason })
+    const deed = {
+      id: newId(),
+      at: now,
+      action,
+      target: id,
+      reason,
+      details: { group: letter.group, type: letter.type },
+    }
+    const audit = by === undefined ? [] : auditWrites([{ ...deed, ...by }])
+    await transaction.commit(planOf(registry, [...docket.changes.writes(registry), ...audit], now))
     return decided
   } finally {
     await transaction.release()
   }
 }
 
-async function readLetter(transaction: Transaction, table: Table, id: string): Promise<DeadLetter | undefined> {
-  const [cells] = await transaction.load(table, [[id]])
-  return cells === undefined ? undefined : deadLetterIn(storedRowOf(table, cells))
-}
-
-interface Desk {
-  readonly transaction: Transaction
-  readonly tables: ServiceTables
-  readonly service: string
-}
-
-/** The letter's key as it is stored, and changes over it. */
-async function openCase({ transaction, tables, service }: Desk, { group, keyName, key, ...letter }: DeadLetter) {
-  const [cells] = await transaction.load(tables.parkedKeys, [[group, keyName, key]])
-  const found = cells === undefined ? undefined : parkedKeyOf(service, storedRowOf(tables.parkedKeys, cells))
-  const { partitions, partition } = found ?? {
-    partitions: topicNamed(letter.topic).partitions,
-    partition: letter.partition,
-  }
-  const [lot] = await transaction.load(parkingLotsTable, [[lotOf({ service, partitions, partition })]])
-  const changes = new ParkingChanges({
-    find: () => found,
-    load: () => ({ keys: 0, messages: 0 }),
-    lotVersion: () => lotVersionOf(lot),
-    apply: () => undefined,
-  })
-  return { changes, key: found }
-}
-
-function lotVersionOf(lot: Row | undefined): number {
-  return lot === undefined ? 0 : Number(lot[1])
-}
-
-async function firstBehind(store: Store, service: string, { group, keyName, key }: DeadLetter) {
-  const [row] = await store.query<{ readonly first: number | null }>(
-    `SELECT min(position) AS first FROM ${store.tableName(service, 'parked')}
-     WHERE consumer_group = ? AND key_name = ? AND key = ?`,
-    [group, keyName, key],
-  )
-  return row?.first ?? undefined
+/** Writes of a person's decision, in the one lock order. */
+export function planOf(registry: Registry, writes: readonly Write[], now: number): Plan {
+  const ordered = writes.toSorted((one, other) => registry.lockOrder(one.table) - registry.lockOrder(other.table))
+  return { writes: ordered, appends: [], appendedAt: now, transaction: 0 }
 }

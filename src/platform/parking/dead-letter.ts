@@ -28,6 +28,8 @@ export interface DeadLetter extends KeyName, StoredRecord {
   readonly redriveCount: number
   /** Why a person decided as he did. */
   readonly reason: string | null
+  /** The dead letter that a person edited into this message. */
+  readonly editedFrom: string | null
 }
 
 const NEVER: Failure = { faultClass: 'transient', code: 'Error', message: '', stack: '', handler: '' }
@@ -50,6 +52,7 @@ export function deadLetterOf(
     status: 'dead',
     redriveCount: before?.redriveCount ?? 0,
     reason: null,
+    editedFrom: before?.editedFrom ?? null,
   }
 }
 
@@ -76,6 +79,7 @@ export function deadLetterCells(letter: DeadLetter): Row {
     letter.status,
     letter.redriveCount,
     letter.reason,
+    letter.editedFrom,
   ]
 }
 
@@ -98,5 +102,6 @@ export function deadLetterIn(row: StoredRow): DeadLetter {
     status: String(row['status']) as DeadLetterStatus,
     redriveCount: Number(row['redrive_count']),
     reason: row['reason'] === null ? null : String(row['reason']),
+    editedFrom: row['edited_from'] === null ? null : String(row['edited_from']),
   }
 }

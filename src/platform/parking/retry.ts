@@ -1,6 +1,7 @@
 // The retry of a parked key: its first message and some of those behind it, as they were read for a batch.
 import type { Cell, Store } from '../ports.ts'
 import type { Group, Registry } from '../runtime/registry.ts'
+import { readHolders } from './holders.ts'
 import type { Parking } from './parking.ts'
 import type { ParkedKey } from './parked-key.ts'
 import { nameOf } from './parked-key.ts'
@@ -15,6 +16,8 @@ export interface Retry {
   readonly parked: ParkedKey
   /** In their order, from the first on. */
   readonly messages: readonly ParkedMessage[]
+  /** Another dead letter holds the key: only what was redriven may go. */
+  readonly isHeldAfter: boolean
   /** The store refused what the first one led to: it failed without a word of its handler. */
   readonly refused?: unknown
 }
@@ -48,11 +51,22 @@ async function readRetries(
       else queue.push(message)
     }
   }
-  return keys.flatMap((parked) => {
+  const retries = keys.flatMap((parked): Retry[] => {
     const messages = queues.get(nameOf(parked))?.toSorted((one, other) => one.position - other.position)
     const group = registry.groups.find(({ name }) => name === parked.group)
-    return messages === undefined || group === undefined ? [] : [{ group, parked, messages }]
+    return messages === undefined || group === undefined ? [] : [{ group, parked, messages, isHeldAfter: false }]
   })
+  return Promise.all(retries.map((retry) => withHolders({ store, registry }, retry)))
+}
+
+/** Only where something was redriven there may be another dead letter that holds the key. */
+async function withHolders(
+  options: { readonly store: Store; readonly registry: Registry },
+  retry: Retry,
+): Promise<Retry> {
+  if (retry.messages.every(({ deadLetter }) => deadLetter === null)) return retry
+  const holders = await readHolders(options, retry.parked)
+  return { ...retry, isHeldAfter: holders.length > 0 }
 }
 
 async function readQueues(store: Store, service: string, keys: readonly ParkedKey[]): Promise<ParkedMessage[]> {

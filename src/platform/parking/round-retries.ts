@@ -72,8 +72,15 @@ export class RoundRetries {
       if (step === 'stays') return
       gone += 1
       if (this.#aside.changes.find(parked)?.state === 'held') return
+      if (retry.isHeldAfter && read.message.deadLetter !== null) return this.#hold(parked)
     }
     if (gone > 0) this.#goOn(parked, messages)
+  }
+
+  /** What was redriven is through; whoever waits behind it waits for another dead letter as well. */
+  #hold(name: ParkedKey): void {
+    const parked = this.#aside.changes.find(name)
+    if (parked !== undefined) this.#aside.changes.save({ ...parked, state: 'held', attempts: 0, due: this.#parts.now })
   }
 
   /** What was not tried yet has its turn when all others had theirs. */

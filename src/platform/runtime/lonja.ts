@@ -7,6 +7,8 @@ import type { DeadLetter } from '../parking/dead-letter.ts'
 import type { Decision, OfficeOptions } from '../parking/dead-letter-office.ts'
 import { discard, redrive } from '../parking/dead-letter-office.ts'
 import type { ParkedCounts } from '../parking/parking.ts'
+import type { LetterPlace } from '../operations/letters.ts'
+import { letterPlaces } from '../operations/letters.ts'
 import { LiveTables } from '../rebuild/live-tables.ts'
 import { Rebuilds } from '../rebuild/rebuilds.ts'
 import { checkWiring } from './check-wiring.ts'
@@ -49,6 +51,8 @@ export class Lonja implements Application {
   readonly registry: Registry
   readonly runtimes: readonly Runtime[]
   readonly rebuilds: Rebuilds
+  /** Where the dead letters and parked keys of each service lie. */
+  readonly letterPlaces: readonly LetterPlace[]
   readonly #options: LonjaOptions
   readonly #tables: LiveTables
 
@@ -60,6 +64,7 @@ export class Lonja implements Application {
     this.registry = buildRegistry(options.services)
     this.#tables = new LiveTables(options.services)
     this.runtimes = options.databases.map((database) => this.#runtimeOf(database))
+    this.letterPlaces = letterPlaces(this.registry, options.databases)
     this.rebuilds = new Rebuilds({ ...options, registry: this.registry, tables: this.#tables })
   }
 
@@ -195,7 +200,8 @@ export class Lonja implements Application {
 
   async #decide(service: string, work: (office: OfficeOptions) => Promise<DeadLetter | undefined>) {
     const { store } = this.#databaseOf(service)
-    const decided = await work({ registry: this.registry, store, service, clock: this.#options.clock })
+    const { clock } = this.#options
+    const decided = await work({ registry: this.registry, store, service, clock, newId: () => this.newId() })
     if (decided !== undefined) this.#runtime(service).unparked()
     return decided
   }

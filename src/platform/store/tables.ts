@@ -248,6 +248,7 @@ export function deadLettersTable(schema: string): Table {
       status: 'text',
       redrive_count: 'integer',
       reason: 'text?',
+      edited_from: 'text?',
     },
     {
       indexes: [
