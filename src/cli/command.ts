@@ -34,6 +34,16 @@ export interface Command {
   readonly run: (call: Call) => Promise<number>
 }
 
+/** The settings of commands that ask the running server. */
+export const SERVER_SETTINGS = ['url', 'key', 'host', 'port'] as const
+
+const json: Flag = { description: 'Prints JSON: one object on the last line.' }
+
+/** Widens a table of flags to the type that all commands share, and adds what all of them have. */
+export function flagsOf(flags: Readonly<Record<string, Flag>>): Readonly<Record<string, Flag>> {
+  return { ...flags, json }
+}
+
 export const EXIT = {
   ok: 0,
   /** It was tried and did not work, or a check found something. */
@@ -77,6 +87,21 @@ export function countFlag(call: Pick<Call, 'flags'>, name: string): number | und
   if (text === undefined) return undefined
   if (/^\d{1,9}$/.test(text) && Number(text) > 0) return Number(text)
   throw new UsageError(`--${name} is "${text}": write a whole number above 0.`)
+}
+
+/** The reason that everything has to have that goes into the audit. @throws {UsageError} */
+export function reasonFlag(call: Pick<Call, 'flags'>): string {
+  const reason = textFlag(call, 'reason')
+  if (reason === undefined) throw new UsageError('--reason "WHY" is missing: it goes into the audit.')
+  return reason
+}
+
+/** Exactly as many words as have a name here. @throws {UsageError} */
+export function wordsOf({ words }: Pick<Call, 'words'>, ...names: readonly string[]): readonly string[] {
+  const missing = names.slice(words.length)
+  if (missing.length > 0) throw new UsageError(`${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} missing.`)
+  if (words.length > names.length) throw new UsageError(`${words.slice(names.length).join(' ')} is too much.`)
+  return words
 }
 
 export function isSet({ flags }: Pick<Call, 'flags'>, name: string): boolean {

@@ -1,13 +1,8 @@
 // All commands of the command line: each with its help, and what runs it, which is loaded only when it is called.
-import type { Command, Flag } from './command.ts'
+import { SERVER_SETTINGS as server, flagsOf, type Command } from './command.ts'
+import { sagaCommands } from './saga-commands.ts'
 
-const server = ['url', 'key', 'host', 'port'] as const
 const stores = ['store'] as const
-const json: Flag = { description: 'Prints JSON: one object on the last line.' }
-
-/** Widens a table of flags to the type that all commands share. */
-const flagsOf = (flags: Readonly<Record<string, Flag>>): Readonly<Record<string, Flag>> => ({ ...flags, json })
-
 const serve: Command = {
   name: 'serve',
   words: '',
@@ -203,6 +198,7 @@ export const commands: readonly Command[] = [
   topics,
   settings,
   rebuild,
+  ...sagaCommands,
   check,
   backup,
   restore,

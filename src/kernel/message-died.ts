@@ -32,7 +32,7 @@ export function MessageDied(data: DiedMessage): Message {
   return { type: MESSAGE_DIED, data }
 }
 
-/** The topic that a service appends messages of this type to. */
+/** The topic that messages of this type travel on; those of the platform on the service's own. */
 export function topicOf({ topic }: Pick<MessageInfo, 'topic'>, service: string): string {
-  return topic === messageDied.topic ? `${service}.events` : topic
+  return topic.startsWith('*') ? service + topic.slice(1) : topic
 }

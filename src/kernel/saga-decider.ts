@@ -40,6 +40,8 @@ export interface SagaState {
   readonly reason: string
   /** Names of the steps that may have happened and are not known to be undone: a person has to look. */
   readonly flagged: readonly string[]
+  /** What a person said is done (`pay`) or undone (`undo of pay`) without its answer; absent where nobody did. */
+  readonly skipped?: readonly string[]
   /** What happened and when, for the story: one line a turn. */
   readonly history: readonly { readonly at: number; readonly what: string }[]
 }
@@ -99,8 +101,13 @@ function start(saga: Saga, event: Message, now: number): SagaMove {
   return toStep(saga, { ...newSaga, data, startedAt: now }, 0, now)
 }
 
-/** An overdue step is answered as any other; only its flag goes. */
+/** An overdue step is answered as any other; only its flag goes, and nobody has to look any more. */
 function whileRunning(saga: Saga, state: SagaState, event: Message, now: number): SagaMove | undefined {
+  const move = whenAnswered(saga, state, event, now)
+  return move === undefined || state.status === 'running' ? move : unflagged(saga, move)
+}
+
+function whenAnswered(saga: Saga, state: SagaState, event: Message, now: number): SagaMove | undefined {
   const step = stepAt(saga, state.step)
   if (event.type === step.done.type) {
     const told = step.tells === undefined ? [] : [step.tells(state.data)]
@@ -196,7 +203,13 @@ function typesOf({ send, undo, done, refused, undone }: Step<unknown>, data: unk
   return [send(data).type, undo?.(data).type, done.type, refused?.type, undone?.type]
 }
 
-function toStep(saga: Saga, state: SagaState, index: number, now: number): SagaMove {
+/** Whoever was called need not come, and must not end what works again. */
+export function unflagged(saga: Saga, { state, sends }: SagaMove): SagaMove {
+  return { state, sends: saga.flags === undefined ? sends : [saga.flags(state.data, []), ...sends] }
+}
+
+/** Sends the step's message, or has the aggregate end it when there is no such step. */
+export function toStep(saga: Saga, state: SagaState, index: number, now: number): SagaMove {
   const step = saga.steps[index]
   if (step === undefined) {
     return { state: { ...turned(state), status: 'succeeding', due: 0 }, sends: [saga.succeeds.send(state.data)] }
@@ -210,7 +223,7 @@ function toStep(saga: Saga, state: SagaState, index: number, now: number): SagaM
  * Undoes the newest step at or below the index; below the first one the saga fails. Each step at or below the index was
  * sent and not refused, so one without an undo is flagged: it happened, or may yet.
  */
-function undoFrom(saga: Saga, state: SagaState, index: number, now: number): SagaMove {
+export function undoFrom(saga: Saga, state: SagaState, index: number, now: number): SagaMove {
   let next = state
   for (let at = index; at >= 0; at -= 1) {
     const step = stepAt(saga, at)
@@ -231,7 +244,7 @@ function rest(saga: Saga, state: SagaState, status: 'overdue' | 'needs-person'):
   return { state: { ...turned(state), status, due: 0 }, sends }
 }
 
-function fail(saga: Saga, state: SagaState, now: number): SagaMove {
+export function fail(saga: Saga, state: SagaState, now: number): SagaMove {
   const next: SagaState = { ...turned(state), status: 'failing', due: 0 }
   return { state: noted(next, now, 'everything undone'), sends: [saga.fails.send(state.data, state.reason)] }
 }
@@ -249,15 +262,15 @@ function stopped(saga: Saga, state: SagaState, event: Message, now: number): Sag
   return noted({ ...state, reason: saga.reasonOf(event), flagged: [] }, now, event.type)
 }
 
-function turned(state: SagaState): SagaState {
+export function turned(state: SagaState): SagaState {
   return { ...state, turn: state.turn + 1 }
 }
 
-function noted(state: SagaState, at: number, what: string): SagaState {
+export function noted(state: SagaState, at: number, what: string): SagaState {
   return { ...state, history: [...state.history, { at, what }] }
 }
 
-function stepAt(saga: Saga, index: number): Step<unknown> {
+export function stepAt(saga: Saga, index: number): Step<unknown> {
   const step = saga.steps[index]
   if (step === undefined) throw new Error(`${saga.name} has no step ${index}.`)
   return step

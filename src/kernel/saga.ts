@@ -21,6 +21,14 @@ export type Step<Data> = Undoable<Data> & {
   readonly within: Duration | ((data: Data) => Duration)
   /** The reason of the order's end when the step is not answered in time. */
   readonly late: string
+  /** What would not be true any more if a person only said that it is done, or undone: he has to say so twice. */
+  readonly promise?: StepPromise
+}
+
+/** Sentences for the person who skips a step or its undo. */
+export interface StepPromise {
+  readonly done: string
+  readonly undone: string
 }
 
 /** Something that a step sets aside until a later step takes it: it must outlast the limits of all steps in between. */
@@ -47,8 +55,13 @@ interface SagaRules<Starts extends AnyMessageType, Data> {
   readonly fails: { readonly send: (data: Data, reason: string) => Message; readonly done: AnyMessageType }
   /** The refusal's or stopping event's reason, as the order will show it. */
   readonly reasonOf: (event: Message) => string
-  /** Tells the aggregate that a person has to look, and at which steps; sent once each time it comes to that. */
+  /**
+   * Tells the aggregate that a person has to look, and at which steps; sent once each time it comes to that, and with
+   * no steps when the saga works again.
+   */
   readonly flags?: (data: Data, steps: readonly string[]) => Message
+  /** The command by which a person gives the instance up where something can't be undone; `givenUp` answers it. */
+  readonly givesUp?: (data: Data) => Message
   /** The aggregate's event by which a person gave the instance up; the aggregate's rules say when that may be. */
   readonly givenUp?: AnyMessageType
   /** Checked at start. */
@@ -67,6 +80,7 @@ export interface Saga {
   readonly fails: { readonly send: (data: unknown, reason: string) => Message; readonly done: AnyMessageType }
   readonly reasonOf: (event: Message) => string
   readonly flags?: (data: unknown, steps: readonly string[]) => Message
+  readonly givesUp?: (data: unknown) => Message
   readonly givenUp?: AnyMessageType
   readonly holds?: readonly Hold[]
 }

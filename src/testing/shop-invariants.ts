@@ -51,7 +51,8 @@ export async function assertSound({
   for (const [orderId, order] of books.orders) {
     assertSaga(books, orderId, order)
     assertEnd(books, orderId, order)
-    assertMoney(books, { orderId, order, balanceMinor: gateway.balanceOf(orderId) })
+    const balanceMinor = gateway.balanceOf(orderId)
+    if (!isSkipped(books, orderId, 'pay')) assertMoney(books, { orderId, order, balanceMinor })
     assertReturns(books, orderId, order)
   }
   for (const { orderId } of gateway.ledger()) {
@@ -182,6 +183,11 @@ const EXPECTED = {
   },
 } as const
 
+/** Whether a person took the answer of this step, or of its undo, on himself: then it may stand as it likes. */
+function isSkipped({ checkouts }: Books, orderId: string, step: string): boolean {
+  return checkouts.get(orderId)?.skipped?.some((one) => one === step || one === `undo of ${step}`) === true
+}
+
 /** What is left of an ended order at each service, and that its client was told. */
 function assertEnd(books: Books, orderId: string, { status }: Order): void {
   if (status !== 'CONFIRMED' && status !== 'CANCELLED') return
@@ -190,9 +196,10 @@ function assertEnd(books: Books, orderId: string, { status }: Order): void {
     const now = found?.status ?? 'none'
     assert.ok(allowed.includes(now), `${orderId} is ${status}, and its ${what} ${now}`)
   }
-  check(reservation, books.reservations.get(orderId), 'reservation')
-  check(payment, books.payments.get(orderId), 'payment')
-  check(shipment, books.shipments.get(orderId), 'shipment')
+  const isStockSkipped = isSkipped(books, orderId, 'reserve') || isSkipped(books, orderId, 'commit')
+  if (!isStockSkipped) check(reservation, books.reservations.get(orderId), 'reservation')
+  if (!isSkipped(books, orderId, 'pay')) check(payment, books.payments.get(orderId), 'payment')
+  if (!isSkipped(books, orderId, 'ship')) check(shipment, books.shipments.get(orderId), 'shipment')
   assert.ok(books.notifications.has(`${orderId}.${notice}`), `nobody was told that ${orderId} is ${status}`)
 }
 

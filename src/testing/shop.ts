@@ -77,12 +77,17 @@ export interface ShopOptions {
   readonly outside?: Outside
   readonly adapters?: Between
   readonly limits?: Partial<CheckoutLimits>
+  /** Throws where a test wants a handler of this message to fail. */
+  readonly trouble?: Trouble
   readonly mailFailureRate?: number
   /** Documents frozen, records handed on as they are stored; on unless told. */
   readonly strict?: boolean
   /** Over a real port with `fetch`, instead of in memory. */
   readonly listens?: boolean
 }
+
+/** Throws for the messages that shall fail. */
+type Trouble = (type: string, data: unknown) => void
 
 export type Shop = Awaited<ReturnType<typeof startShop>>
 
@@ -221,7 +226,7 @@ function assemble(options: ShopOptions, { clock, outside, databases, complaints 
   const services = allServices.map((each): Service => {
     return each === orders && options.limits !== undefined
       ? ordersWith({ ...CHECKOUT_LIMITS, ...options.limits })
-      : each
+      : troubled(each, options.trouble)
   })
   const metrics = createMetrics()
   const log = createLogger({
@@ -243,6 +248,19 @@ function assemble(options: ShopOptions, { clock, outside, databases, complaints 
     strict: options.strict ?? true,
   })
   return { lonja, telemetry, compensations: count }
+}
+
+/** Every handler of the service fails where the trouble throws; the saga's own and aggregates do not. */
+function troubled(service: Service, trouble: Trouble | undefined): Service {
+  if (trouble === undefined) return service
+  const handlers = service.handlers.map((handler): Service['handlers'][number] => ({
+    ...handler,
+    handle: (data, held, context) => {
+      trouble(handler.message.type, data)
+      return handler.handle(data, held, context)
+    },
+  }))
+  return { ...service, handlers }
 }
 
 /** The application as the server sees it, with its commands counted. */

@@ -1,40 +1,36 @@
 // What operators look after, as one more service for the HTTP server: all routes under /v1/ops and their codes.
 import type { Service } from '../../kernel/service.ts'
 import type { Application } from '../application.ts'
-import type { Rebuilds } from '../rebuild/rebuilds.ts'
 import { rebuildCodes, rebuildRoutes } from '../rebuild/routes.ts'
+import type { Lonja } from '../runtime/lonja.ts'
 import { letterCodes } from './letter-codes.ts'
-import type { LetterDesk } from './letter-routes.ts'
 import { letterRoutes } from './letter-routes.ts'
 import { parkedRoutes } from './parked-routes.ts'
+import { sagaCodes, sagaRoutes } from './saga-routes.ts'
 
-export const operationCodes = { ...rebuildCodes, ...letterCodes }
+/** Every code that the operator's routes refuse with. */
+export const operationCodes = { ...rebuildCodes, ...letterCodes, ...sagaCodes }
 
-/** What operators may ask of the running application. */
-export interface Operated extends LetterDesk {
-  readonly rebuilds: Rebuilds
-}
-
-/** The application as the server serves it: its own services, and what operators do. */
-export function withOperations(application: Application & Operated): Application {
+/** What the server serves: the services of this process, and the operator's routes as those of one more. */
+export function withOperations(lonja: Lonja): Application {
   return {
-    services: [...application.services, operationsService(application)],
-    now: () => application.now(),
-    newId: () => application.newId(),
-    submit: (submission) => application.submit(submission),
-    reader: (service) => application.reader(service),
-    changed: (correlation, limitMs) => application.changed(correlation, limitMs),
-    health: () => application.health(),
-    lags: () => application.lags(),
+    services: [...lonja.services, operationsOf(lonja)],
+    now: () => lonja.now(),
+    newId: () => lonja.newId(),
+    submit: (submission) => lonja.submit(submission),
+    reader: (service) => lonja.reader(service),
+    changed: (correlation, limitMs) => lonja.changed(correlation, limitMs),
+    health: () => lonja.health(),
+    lags: () => lonja.lags(),
   }
 }
 
-function operationsService(operated: Operated): Service {
+function operationsOf(lonja: Lonja): Service {
   return {
     name: 'operations',
-    summary: 'What operators look after: dead letters, parked keys, the rebuilds of projections.',
+    summary: 'What operators look after: dead letters, parked keys, stuck sagas, the rebuilds of projections.',
     codes: operationCodes,
-    routes: [...letterRoutes(operated), ...parkedRoutes(operated), ...rebuildRoutes(operated.rebuilds)],
+    routes: [...letterRoutes(lonja), ...parkedRoutes(lonja), ...sagaRoutes(lonja), ...rebuildRoutes(lonja.rebuilds)],
     topics: [],
     publishes: [],
     aggregates: [],

@@ -142,11 +142,17 @@ export class Lonja implements Application {
   }
 
   submit(submission: Submission): Promise<Reply> {
-    return this.#runtime(submission.service).submit(submission)
+    const owner = this.registry.reactionTo(submission.command)?.service ?? submission.service
+    return this.#runtime(owner).submit(submission)
+  }
+
+  /** The database that keeps the service's tables. */
+  storeOf(service: string): Store {
+    return this.#databaseOf(service).store
   }
 
   reader(service: string): Reader {
-    const { store } = this.#databaseOf(service)
+    const store = this.storeOf(service)
     return createReader({
       registry: this.registry,
       service,

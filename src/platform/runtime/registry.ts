@@ -1,5 +1,5 @@
 // The declared services as the runtime runs them: who hears what, which table keeps what, in which order all is locked.
-import type { AnyMessageType, MessageInfo, Topic } from '../../kernel/message.ts'
+import type { AnyMessageType, Message, MessageInfo, Topic } from '../../kernel/message.ts'
 import { topicNamed } from '../../kernel/message.ts'
 import type { AnyRef, Context, Held, Output, StateKind } from '../../kernel/handler.ts'
 import type { AnyEffect } from '../../kernel/effect.ts'
@@ -8,6 +8,8 @@ import type { Service } from '../../kernel/service.ts'
 import type { Saga } from '../../kernel/saga.ts'
 import { eventsOf } from '../../kernel/saga.ts'
 import { MESSAGE_DIED, messageDied } from '../../kernel/message-died.ts'
+import type { AskedOfSaga } from '../../kernel/saga-acts.ts'
+import { sagaActMessages, sagaActOf } from '../../kernel/saga-acts.ts'
 import type { SchemaDeclaration, Table } from '../ports.ts'
 import {
   PLATFORM_SCHEMA,
@@ -28,7 +30,13 @@ import {
   trailTable,
 } from '../store/tables.ts'
 import type { SagaAlarm } from './saga-reaction.ts'
-import { sagaDeathReaction, sagaKind, sagaReaction, sagaTimerReaction } from './saga-reaction.ts'
+import {
+  sagaDeathReaction,
+  sagaInterventionReaction,
+  sagaKind,
+  sagaReaction,
+  sagaTimerReaction,
+} from './saga-reaction.ts'
 
 /** Grows with each change of the platform's or a service's tables. */
 const SCHEMA_VERSION = 3
@@ -77,6 +85,8 @@ export interface Registry {
   readonly messages: ReadonlyMap<string, MessageInfo>
   /** Reactions to commands that come over HTTP or from a timer, by message type. */
   readonly commands: ReadonlyMap<string, Reaction>
+  /** Who handles a command that comes from outside: the one handler of its type, or the saga that it names. */
+  readonly reactionTo: (command: Message) => Reaction | undefined
   readonly answers: ReadonlyMap<string, Reaction>
   readonly effects: ReadonlyMap<string, { readonly effect: AnyEffect; readonly service: string }>
   readonly sagaTimers: ReadonlyMap<string, Reaction>
@@ -109,12 +119,20 @@ export function buildRegistry(services: readonly Service[]): Registry {
   }
   const tables = new Map(services.map((service) => [service.name, serviceTables(service.name)]))
   const senders = sendersOf(services)
+  const commands = new Map(services.flatMap(commandReactions))
+  const interventions = new Map(services.flatMap(interventionReactions))
   return {
     services,
     groups: services.flatMap(groupsOf),
     sagas: services.flatMap(({ sagas }) => sagas),
-    messages: new Map([messageDied, ...services.flatMap(messagesOf)].map((message) => [message.type, message])),
-    commands: new Map(services.flatMap(commandReactions)),
+    messages: new Map(
+      [messageDied, ...sagaActMessages, ...services.flatMap(messagesOf)].map((message) => [message.type, message]),
+    ),
+    commands,
+    reactionTo: (command) => {
+      if (sagaActOf(command) === undefined) return commands.get(command.type)
+      return interventions.get(`${(command.data as AskedOfSaga).saga} ${command.type}`)
+    },
     answers: new Map(services.flatMap(answerReactions)),
     effects: new Map(
       services.flatMap(({ name, answers }) => answers.map(({ effect }) => [effect.effect, { effect, service: name }])),
@@ -209,6 +227,13 @@ function commandReactions(service: Service): (readonly [string, Reaction])[] {
   return handlersOf(service)
     .filter(({ message }) => message.kind === 'command')
     .map((handler) => [handler.message.type, { ...handler, service: service.name }])
+}
+
+/** By the saga's name and the command's type, since every saga takes the same commands. */
+function interventionReactions({ name, sagas }: Service): (readonly [string, Reaction])[] {
+  return sagas.flatMap((saga) =>
+    sagaActMessages.map(({ type }) => [`${saga.name} ${type}`, sagaInterventionReaction(name, saga, type)] as const),
+  )
 }
 
 function answerReactions(service: Service): (readonly [string, Reaction])[] {

@@ -1,6 +1,7 @@
 // The loop of one process and database: one batch at a time of all that waits; the rest happens after its commit.
 import type { Reply } from '../../kernel/route.ts'
 import { keyOf, topicNamed } from '../../kernel/message.ts'
+import { topicOf } from '../../kernel/message-died.ts'
 import type { Submission } from '../application.ts'
 import { Overloaded } from '../application.ts'
 import { partitionFor } from '../log/murmur2.ts'
@@ -148,7 +149,7 @@ export class Runtime {
       return Promise.reject(new Overloaded(`${MAX_WAITING_INPUTS} requests wait already`))
     }
     const { command, scope } = submission
-    const reaction = registry.commands.get(command.type)
+    const reaction = registry.reactionTo(command)
     const info = registry.messages.get(command.type)
     if (reaction === undefined || info === undefined) throw new Error(`No service handles ${command.type}.`)
     const key = keyOf(info, command.data)
@@ -158,7 +159,7 @@ export class Runtime {
         submission,
         reaction,
         key,
-        partition: partitionFor(key, topicNamed(info.topic).partitions),
+        partition: partitionFor(key, topicNamed(topicOf(info, reaction.service)).partitions),
         scope: scope ?? this.newId(),
         isFirstTry: scope === undefined,
         patientUntil: clock.now() + PATIENCE_MS,

@@ -3,6 +3,9 @@ import type { AnyMessageType, Message } from '../../kernel/message.ts'
 import type { Held, StateKind } from '../../kernel/handler.ts'
 import type { DiedMessage } from '../../kernel/message-died.ts'
 import { MESSAGE_DIED } from '../../kernel/message-died.ts'
+import type { AskedOfSaga } from '../../kernel/saga-acts.ts'
+import { sagaActOf } from '../../kernel/saga-acts.ts'
+import { interveneInSaga } from '../../kernel/saga-intervention.ts'
 import { entity } from '../../kernel/entity.ts'
 import type { Saga } from '../../kernel/saga.ts'
 import type { SagaState } from '../../kernel/saga-decider.ts'
@@ -73,6 +76,23 @@ export function sagaDeathReaction(service: string, saga: Saga): Reaction {
       const { type, code } = data as DiedMessage
       const move = decideSaga(saga, held.get(kind.at(key)), { died: { type, code } }, now)
       return move === undefined ? [] : settle(saga, key, held, move)
+    },
+  }
+}
+
+/** A person steps in: his command says what he wants of the instance, and what he may not is refused. */
+export function sagaInterventionReaction(service: string, saga: Saga, type: string): Reaction {
+  const kind = sagaKind(saga)
+  const act = sagaActOf({ type })
+  if (act === undefined) throw new Error(`${type} is nothing that a saga can be asked for.`)
+  return {
+    service,
+    name: `${saga.name} on ${type}`,
+    loads: (data) => [kind.at((data as AskedOfSaga).key)],
+    handle: (data, held, { now, principal }) => {
+      const { key, reason, step, force } = data as AskedOfSaga
+      const wish = { act, by: principal, reason, step, force }
+      return settle(saga, key, held, interveneInSaga(saga, held.get(kind.at(key)), wish, now))
     },
   }
 }

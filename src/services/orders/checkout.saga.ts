@@ -99,6 +99,10 @@ function reserve(limits: CheckoutLimits): Step<Checkout> {
     undone: inventory.StockReleased,
     within: limits.reserve,
     late: 'OUT_OF_STOCK' satisfies CancelReason,
+    promise: {
+      done: 'No stock is known to be held for this order: its pieces may be sold to somebody else.',
+      undone: 'The order will be cancelled while its pieces may stay held until the hold runs out.',
+    },
   }
 }
 
@@ -116,6 +120,10 @@ function pay(limits: CheckoutLimits): Step<Checkout> {
     tells: ({ orderId }) => orders.MarkOrderPaid({ orderId }),
     within: (o) => payWithin(limits, o),
     late: 'PAYMENT_TIMEOUT' satisfies CancelReason,
+    promise: {
+      done: 'The order will be confirmed although payments knows of no money: skip only what was paid another way.',
+      undone: 'The order will be cancelled while its money may stay with the shop: give it back another way first.',
+    },
   }
 }
 
@@ -129,6 +137,10 @@ function commit(limits: CheckoutLimits): Step<Checkout> {
     undone: inventory.OrderRestocked,
     within: limits.commit,
     late: 'OUT_OF_STOCK' satisfies CancelReason,
+    promise: {
+      done: 'The order will be shipped while its pieces may still count as stock: they may be sold once more.',
+      undone: 'The order will be cancelled while its pieces may be missing in stock: count and adjust it.',
+    },
   }
 }
 
@@ -144,6 +156,10 @@ function ship(limits: CheckoutLimits): Step<Checkout> {
     undoWithin: '1 h',
     within: limits.ship,
     late: 'SHIPMENT_REFUSED' satisfies CancelReason,
+    promise: {
+      done: 'The order will be confirmed although no carrier is known to bring it: skip only what is sent another way.',
+      undone: 'The order will be cancelled while its parcel may be on its way to the client.',
+    },
   }
 }
 
@@ -166,6 +182,7 @@ export function checkoutWith(limits: CheckoutLimits): Saga {
       orders.ConfirmOrder,
       orders.CancelOrder,
       orders.FlagOrder,
+      orders.GiveUpOrder,
     ],
     remembers: remembered,
     steps: [reserve(limits), pay(limits), commit(limits), ship(limits)],
@@ -174,6 +191,7 @@ export function checkoutWith(limits: CheckoutLimits): Saga {
     fails: { send: ({ orderId }, reason) => orders.CancelOrder({ orderId, reason }), done: orders.OrderCancelled },
     reasonOf,
     flags: ({ orderId }, steps) => orders.FlagOrder({ orderId, steps: [...steps] }),
+    givesUp: ({ orderId }) => orders.GiveUpOrder({ orderId, reason: 'GIVEN_UP' }),
     givenUp: orders.OrderFailed,
     holds: [limits.pay, limits.manualPay].map((pay) => ({
       name: `stock for a payment within ${pay}`,

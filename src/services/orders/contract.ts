@@ -67,7 +67,7 @@ export const RequestCancellation = ordersContract.command('RequestCancellation',
   key: 'orderId',
   body: { ...order, reason: z.enum(['CLIENT', 'OPERATOR']) },
 })
-/** The saga's: undos of these steps were not answered, so a person has to look. */
+/** The saga's: a person has to look at these steps; at none, when it works again. */
 export const FlagOrder = ordersContract.command('FlagOrder', {
   key: 'orderId',
   body: { ...order, steps: z.array(z.string()) },
@@ -132,6 +132,8 @@ export const OrderFlagged = ordersContract.event('OrderFlagged', {
   key: 'orderId',
   body: { ...order, steps: z.array(z.string()), at },
 })
+/** The saga works again: nobody has to look any more. */
+export const OrderUnflagged = ordersContract.event('OrderUnflagged', { key: 'orderId', body: { ...order, at } })
 export const OrderConfirmed = ordersContract.event('OrderConfirmed', { key: 'orderId', body: summary })
 export const OrderCancelled = ordersContract.event('OrderCancelled', {
   key: 'orderId',

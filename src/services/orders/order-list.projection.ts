@@ -1,7 +1,15 @@
 // The list of orders: one row each, with what a list shows and asks for.
 import type { RowOf } from '../../kernel/projection.ts'
 import { projection } from '../../kernel/projection.ts'
-import { OrderCancelled, OrderConfirmed, OrderFailed, OrderFlagged, OrderPaid, OrderPlaced } from './contract.ts'
+import {
+  OrderCancelled,
+  OrderConfirmed,
+  OrderFailed,
+  OrderFlagged,
+  OrderPaid,
+  OrderPlaced,
+  OrderUnflagged,
+} from './contract.ts'
 
 const columns = {
   order_id: 'text',
@@ -58,6 +66,11 @@ export const orderList = projection('order_list', {
       OrderFlagged,
       ({ orderId }) => [orderId],
       (row, { at }) => row && { ...row, flagged: 1, updated_at: at },
+    ),
+    fold(
+      OrderUnflagged,
+      ({ orderId }) => [orderId],
+      (row, { at }) => row && { ...row, flagged: 0, updated_at: at },
     ),
     fold(
       OrderConfirmed,

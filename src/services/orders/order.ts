@@ -59,6 +59,7 @@ export const orderEvents = [
   contract.OrderConfirmed,
   contract.OrderCancelled,
   contract.OrderFlagged,
+  contract.OrderUnflagged,
   contract.OrderFailed,
   contract.CancellationRequested,
   contract.ManualPaymentReceived,
@@ -104,8 +105,11 @@ export const order = aggregate<Order>('order')({
     CancelOrder: (order, { orderId, reason }, { now }) =>
       isUnderWay(order) ? contract.OrderCancelled({ ...summaryOf(order, orderId, now), reason }) : [],
 
-    FlagOrder: (order, { orderId, steps }, { now }) =>
-      isUnderWay(order) ? contract.OrderFlagged({ orderId, steps, at: now }) : [],
+    FlagOrder: (order, { orderId, steps }, { now }) => {
+      if (!isUnderWay(order)) return []
+      if (steps.length > 0) return contract.OrderFlagged({ orderId, steps, at: now })
+      return order.flagged.length > 0 ? contract.OrderUnflagged({ orderId, at: now }) : []
+    },
 
     RequestCancellation: (order, { orderId, reason }, { now }) => {
       placedOf(order, orderId)
@@ -162,6 +166,7 @@ export const order = aggregate<Order>('order')({
       updatedAt: at,
     }),
     OrderFlagged: (order, { steps, at }) => ({ ...order, flagged: steps, updatedAt: at }),
+    OrderUnflagged: (order, { at }) => ({ ...order, flagged: [], updatedAt: at }),
     OrderFailed: (order, { reason, at }) => ({ ...order, status: 'FAILED', reason, cancelling: '', updatedAt: at }),
     CancellationRequested: (order, { reason, at }) => ({ ...order, cancelling: reason, updatedAt: at }),
     ManualPaymentReceived: (order, { at }) => ({ ...order, isManuallyPaid: true, updatedAt: at }),

@@ -40,6 +40,10 @@ export const returns = saga({
       undone: inventory.ReturnTakenBack,
       within: '5 min',
       late: 'RESTOCK_TIMEOUT',
+      promise: {
+        done: 'The return will go on although its pieces may be missing in stock: count and adjust it.',
+        undone: 'The return will be rejected while its pieces may count as stock: count and adjust it.',
+      },
     },
     {
       name: 'refund',
@@ -49,6 +53,10 @@ export const returns = saga({
       // As long as payments may ask the gateway again before it asks a person.
       within: '24 h',
       late: 'REFUND_TIMEOUT',
+      promise: {
+        done: 'The return will be completed although no refund is known: skip only what was paid back by hand.',
+        undone: 'The return will be rejected while its money may have been paid back.',
+      },
     },
   ],
   stops: [],
