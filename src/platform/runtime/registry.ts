@@ -40,8 +40,8 @@ import {
 
 /** Grows with each change of the platform's or a service's tables. */
 const SCHEMA_VERSION = 3
-/** Version 1 was never released; its documents held their constant part with the rest. */
-const OLDEST_SCHEMA_VERSION = 2
+/** Versions 1 and 2 were never released; their documents and dead letters had other columns. */
+const OLDEST_SCHEMA_VERSION = 3
 
 /** What a reaction may lead to. */
 export type Outcome = Output | SagaAlarm
