@@ -31,7 +31,8 @@ export function configOf(seed: number): HistoryConfig {
   const workload: WorkloadRules = {
     commands: random.between(COMMANDS - 15, COMMANDS + 15),
     skus: random.pick([1, 2, 3, MAX_SKUS]),
-    gapMs: random.pick([0, 0, 2, 5, 20, 100, 1000, 5000]),
+    burst: random.pick([1, 5, 10, 10, 20, 20]),
+    gapMs: random.pick([0, 0, 5, 20, 100, 1000, 5000]),
     isScarce: random.chance(0.6),
   }
   const faults = random.pick([0, 3, 6, 10, 16])
@@ -59,7 +60,7 @@ export function configOf(seed: number): HistoryConfig {
 export function describeConfig(config: HistoryConfig): string {
   const { seed, nodes, orderliness, latency, workload, commands, faults } = config
   return (
-    `seed ${seed}: ${nodes} nodes, ${commands.length} commands over ${workload.skus} SKUs every ${workload.gapMs} ms, ` +
+    `seed ${seed}: ${nodes} nodes, ${commands.length} commands over ${workload.skus} SKUs ${workload.burst} at a time every ${workload.gapMs} ms, ` +
     `orderliness ${orderliness}, latency ${latency.mostMs} ms in ${latency.chance}, ${faults.length} faults`
   )
 }

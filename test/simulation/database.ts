@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto'
 import type { Cell, SchemaDeclaration, Store } from '../../src/platform/ports.ts'
 import { openSqlite } from '../../src/platform/store/sqlite.ts'
+import type { RememberingStore } from './remembered-reads.ts'
+import { rememberingStore } from './remembered-reads.ts'
 import { registry } from './wiring.ts'
 
 type Rows = readonly (readonly Cell[])[]
@@ -10,14 +12,17 @@ type Rows = readonly (readonly Cell[])[]
 export type Copy = ReadonlyMap<string, Rows>
 
 export class Database {
-  readonly store: Store
+  readonly store: RememberingStore
+  /** The adapter itself. */
+  readonly #base: Store
   readonly #schemas: readonly SchemaDeclaration[]
   #tables: readonly string[] = []
   readonly #columns = new Map<string, readonly string[]>()
   #beginning: Copy = new Map()
 
   private constructor(store: Store, schemas: readonly SchemaDeclaration[]) {
-    this.store = store
+    this.#base = store
+    this.store = rememberingStore(store)
     this.#schemas = schemas
   }
 
@@ -47,7 +52,7 @@ export class Database {
 
   async #tableNames(): Promise<readonly string[]> {
     const sql = `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name`
-    return (await this.store.query<{ readonly name: string }>(sql)).map(({ name }) => name)
+    return (await this.#base.query<{ readonly name: string }>(sql)).map(({ name }) => name)
   }
 
   /** From now on `reset` comes back to the rows of this moment. */
@@ -60,7 +65,7 @@ export class Database {
     const copy = new Map<string, Rows>()
     for (const table of this.#tables) {
       const columns = this.#columns.get(table) ?? []
-      const rows = await this.store.query<Readonly<Record<string, Cell>>>(`SELECT * FROM ${table}`)
+      const rows = await this.#base.query<Readonly<Record<string, Cell>>>(`SELECT * FROM ${table}`)
       const cells = rows.map((row) => columns.map((column) => row[column] ?? null))
       copy.set(table, cells)
     }
@@ -72,27 +77,33 @@ export class Database {
     await this.putBack(this.#beginning)
   }
 
+  /** Only tables that were written since have anything to be put back. */
   async putBack(copy: Copy): Promise<void> {
     const known = new Set(this.#tables)
-    const found = await this.#tableNames()
-    for (const table of found) if (!known.has(table)) await this.store.query(`DROP TABLE ${table}`)
+    const found = new Set(await this.#tableNames())
+    for (const table of found) if (!known.has(table)) await this.#base.query(`DROP TABLE ${table}`)
     // A rebuild drops the table that it takes the place of.
-    if (!this.#tables.every((table) => found.includes(table))) await this.store.migrate(this.#schemas)
-    for (const table of this.#tables) await this.#putTableBack(table, copy.get(table) ?? [])
+    const areDropped = !this.#tables.every((table) => found.has(table))
+    if (areDropped) await this.#base.migrate(this.#schemas)
+    for (const table of this.#tables) {
+      const rows = copy.get(table) ?? []
+      if (rows.length > 0 || areDropped || this.store.written.has(table)) await this.#putTableBack(table, rows)
+    }
+    this.store.forget([...copy].flatMap(([table, rows]) => (rows.length > 0 ? [table] : [])))
   }
 
   async #putTableBack(table: string, rows: Rows): Promise<void> {
-    await this.store.query(`DELETE FROM ${table}`)
+    await this.#base.query(`DELETE FROM ${table}`)
     if (rows.length === 0) return
     const cells = (this.#columns.get(table) ?? []).map((_, index) => `value ->> ${index}`)
-    await this.store.query(`INSERT INTO ${table} SELECT ${cells.join(', ')} FROM json_each(?)`, [JSON.stringify(rows)])
+    await this.#base.query(`INSERT INTO ${table} SELECT ${cells.join(', ')} FROM json_each(?)`, [JSON.stringify(rows)])
   }
 
   /** Equal for equal contents, whatever order they were written in. */
   async hash(): Promise<string> {
     const hash = createHash('sha256')
     for (const table of await this.#tableNames()) {
-      const rows = await this.store.query(`SELECT * FROM ${table}`)
+      const rows = await this.#base.query(`SELECT * FROM ${table}`)
       const lines = rows.map((row) => JSON.stringify(row)).toSorted()
       hash.update(`${table} ${lines.length}\n${lines.join('\n')}\n`)
     }

@@ -29,6 +29,18 @@ const LEASE_NAMES: readonly string[] = PARTITION_COUNTS.flatMap((count) =>
   Array.from({ length: count }, (_, partition) => `${count}/${partition}`),
 )
 
+const names = new Map<number, readonly string[]>()
+
+/** Asked for each partition at each step. */
+function leaseName(partitions: number, partition: number): string {
+  let own = names.get(partitions)
+  if (own === undefined) {
+    own = Array.from({ length: partitions }, (_, at) => `${partitions}/${at}`)
+    names.set(partitions, own)
+  }
+  return own[partition] ?? ''
+}
+
 export class Leases {
   readonly #world: World
   readonly #rare: RareCounts
@@ -50,7 +62,7 @@ export class Leases {
         this.#beat(member)
       },
       holds: (partitions, partition) =>
-        this.#world.now < member.heldUntil && member.held.has(`${partitions}/${partition}`),
+        this.#world.now < member.heldUntil && member.held.has(leaseName(partitions, partition)),
       onChange: (listener) => void member.changed.push(listener),
       announce: (sources) => this.#announce(member, sources),
       onAnnounced: (listener) => void member.announced.push(listener),

@@ -1,5 +1,5 @@
 // The store as one node sees it: every call goes through the gate, every commit that happened is shown to the oracle.
-import type { Head, Locks, LogRow, Plan, Store, Transaction } from '../../src/platform/ports.ts'
+import type { Append, Head, Locks, LogRow, Plan, Store, Transaction } from '../../src/platform/ports.ts'
 import { Conflict } from '../../src/platform/ports.ts'
 import type { Handled, Oracle } from './oracle.ts'
 import type { Gate, NodeLife } from './ports.ts'
@@ -52,7 +52,7 @@ export function nodeStore(options: NodeStoreOptions): NodeStore {
         // Readers lock nothing, rebuilds lock cursors; only the loop runs handlers.
         const isLoop = locks !== undefined && !locks.some(({ table }) => table.name === 'cursors')
         const handled = isLoop ? (handling = []) : undefined
-        return nodeTransaction(options, { transaction, handled, locks })
+        return nodeTransaction(options, { transaction, handled, locks, seenHeads })
       }),
     heads: (source) =>
       gate.call(life, 'heads', async () => {
@@ -68,18 +68,12 @@ export function nodeStore(options: NodeStoreOptions): NodeStore {
       gate.call(life, 'query', async () => {
         // What a mutant reads of heads right after the due timers is what it knew before.
         isTimerAhead = options.mutant.staleHeads === true && sql.includes('_timers')
-        return isEmpty(options, sql) ? [] : base.query<never>(forSqlite(sql), values)
+        return base.query<never>(forSqlite(sql), values)
       }),
     tableName: (schema, table) => base.tableName(schema, table),
     identity: (schema) => gate.call(life, 'query', () => base.identity(schema)),
     close: async () => undefined,
   }
-}
-
-/** Each look at timers asks for those of all services, most of which never have any: half of a history's time. */
-function isEmpty({ oracle }: NodeStoreOptions, sql: string): boolean {
-  const table = / FROM (\w+_(?:timers|effects|builds))\b/.exec(sql)?.[1]
-  return table !== undefined && !oracle.written.has(table)
 }
 
 /** The one statement that names PostgreSQL's own tables. */
@@ -101,15 +95,17 @@ interface Begun {
   readonly transaction: Transaction
   readonly handled: Handled[] | undefined
   readonly locks: readonly Locks[] | undefined
+  readonly seenHeads: Map<string, readonly Head[]>
 }
 
-function nodeTransaction(options: NodeStoreOptions, { transaction, handled }: Begun): Transaction {
-  const { gate, life, oracle, rare, mutant } = options
-  const began = oracle.commits
+function nodeTransaction(options: NodeStoreOptions, { transaction, handled, seenHeads }: Begun): Transaction {
+  const { gate, life, oracle, rare, mutant, world } = options
   const commit = async (plan: Plan, isFirst: boolean): Promise<readonly number[]> => {
     try {
       const firsts = await transaction.commit(plan)
-      oracle.committed({ plan, firsts, handled: isFirst ? handled : undefined, began })
+      const moment = { committedAt: world.now, aheadMs: life.mostAheadMs }
+      if (mutant.staleHeads === true) for (const append of plan.appends) moveSeen(seenHeads, append)
+      oracle.committed({ plan, firsts, handled: isFirst ? handled : undefined, ...moment })
       return firsts
     } catch (error) {
       if (error instanceof Conflict) rare.hit('conflict between two nodes')
@@ -129,4 +125,12 @@ function nodeTransaction(options: NodeStoreOptions, { transaction, handled }: Be
       return firsts
     },
   }
+}
+
+/** What a node appended it knows, also where it reads no heads. */
+function moveSeen(seen: Map<string, readonly Head[]>, { source, topic, partition, count }: Append): void {
+  const heads = seen.get(source)?.map((head) => {
+    return head.topic === topic && head.partition === partition ? { ...head, next: head.next + count } : head
+  })
+  if (heads !== undefined) seen.set(source, heads)
 }

@@ -57,14 +57,14 @@ export class SimulatedNode {
 
   #newLife(): NodeLife {
     this.#runs += 1
-    return { ...newLife(`${this.name}.${this.#runs}`), awayUntil: 0, gapUntil: 0, pausedAt: undefined }
+    return { ...newLife(`${this.name}.${this.#runs}`), awayUntil: 0, gapUntil: 0, mostAheadMs: 0, pausedAt: undefined }
   }
 
   /** Starts it on what is committed. */
   start(): void {
     const { services, portsOf, world, random, observer, weaken, strict } = this.#options
     const { skewMs } = this.life
-    this.life = { ...this.#newLife(), skewMs }
+    this.life = { ...this.#newLife(), skewMs, mostAheadMs: Math.max(0, skewMs) }
     const { life } = this
     const { databases, adapters, handling } = portsOf(life)
     const lonja = new Lonja({

@@ -1,4 +1,5 @@
 // The options of `npm run simulate`, and what they mean.
+import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 
 export const HELP = `Runs the shop under a seeded simulator: faults, crashes, restarts, on a virtual clock.
@@ -11,7 +12,7 @@ export const HELP = `Runs the shop under a seeded simulator: faults, crashes, re
   --from S        the first seed (1)
   --histories N   so many histories
   --seconds N     so many seconds (60 unless histories are given)
-  --cores N       worker processes (1)
+  --cores N       worker processes (all cores)
   --trace         with --seed: prints the whole trace, also of a history that holds
   --without A,B   with --seed: leaves out these faults
   --mutants       a table: each mutant, what caught it, seeds and seconds
@@ -45,7 +46,7 @@ export function readOptions(args: readonly string[]): Options {
       step: { type: 'string', default: '1' },
       histories: { type: 'string' },
       seconds: { type: 'string' },
-      cores: { type: 'string', default: '1' },
+      cores: { type: 'string', default: String(availableParallelism()) },
       trace: { type: 'boolean', default: false },
       without: { type: 'string', default: '' },
       mutants: { type: 'boolean', default: false },

@@ -18,8 +18,8 @@ export interface Logged {
   readonly data: unknown
   readonly correlation: string
   readonly appendedAt: number
-  /** The number of its commit. */
-  readonly commit: number
+  /** When its commit really was, which may be later than the moment it is stamped with. */
+  readonly committedAt: number
 }
 
 /** That a group's handlers ran for a message. */
@@ -35,8 +35,9 @@ export interface Committed {
   readonly firsts: readonly number[]
   /** What the handlers of its batch ran for; undefined for commits of no batch, such as those of a rebuild. */
   readonly handled: readonly Handled[] | undefined
-  /** How many commits there were when its batch began. */
-  readonly began: number
+  readonly committedAt: number
+  /** How far the clock of its node has ever been ahead. */
+  readonly aheadMs: number
 }
 
 export interface OrderSeen {
@@ -64,8 +65,6 @@ export class Oracle {
   /** How many records of each type name this principal, adjustment or return. */
   readonly happened = new Map<string, number>()
   readonly incarnations = new Map<string, number>()
-  /** Tables that have or had rows, by the names that they have in SQLite. */
-  readonly written = new Set<string>()
   commits = 0
   readonly parked = new ParkedLedger()
   /** The last record that each group handled of each key, by log. */
@@ -88,13 +87,12 @@ export class Oracle {
         const log = this.#logOf(`${schema}/${topic}/${partition}`)
         for (const { type, key, data, correlation = key } of JSON.parse(String(body)) as readonly RecordBody[]) {
           const place = { source: schema, topic: String(topic), partition: Number(partition), sequence: log.length }
-          log.push({ ...place, type, key, data, correlation, appendedAt: Number(appendedAt), commit: 0 })
+          log.push({ ...place, type, key, data, correlation, appendedAt: Number(appendedAt), committedAt: 0 })
         }
       }
       for (const [group, topic, partition, source, , next] of copy.get(`${schema}_cursors`) ?? [])
         this.cursors.set(`${group} ${source}/${topic}/${partition}`, Number(next))
     }
-    for (const [table, rows] of copy) if (rows.length > 0) this.written.add(table)
     for (const { schema, tables } of registry.schemas) for (const table of tables) this.#beginTable(schema, table, copy)
   }
 
@@ -110,10 +108,7 @@ export class Oracle {
     const { plan, handled } = commit
     const appended = this.#append(commit)
     const moved = this.#moveCursors(plan.writes)
-    for (const write of plan.writes) {
-      this.written.add(`${write.table.schema}_${write.table.name}`)
-      this.#look(write)
-    }
+    for (const write of plan.writes) this.#look(write)
     const aside = this.parked.take(plan)
     this.#checkCauses(appended, { moved, aside, plan })
     if (handled !== undefined) this.#checkHandled(handled, moved, aside)
@@ -123,7 +118,7 @@ export class Oracle {
   }
 
   /** What was appended: the heads as they really are, without a gap. */
-  #append({ plan, firsts }: Committed): { readonly record: Logged; readonly cause: string }[] {
+  #append({ plan, firsts, committedAt }: Committed): { readonly record: Logged; readonly cause: string }[] {
     const appended: { readonly record: Logged; readonly cause: string }[] = []
     plan.appends.forEach(({ source, topic, partition, body }, index) => {
       const place = `${source}/${topic}/${partition}`
@@ -143,7 +138,7 @@ export class Oracle {
           data,
           correlation,
           appendedAt,
-          commit: this.commits,
+          committedAt,
         }
         log.push(record)
         appended.push({ record, cause })
@@ -270,23 +265,27 @@ export class Oracle {
     expected.set(lane, `${expected.get(lane) ?? ''} ${record.type}`)
   }
 
-  /** Whatever could have answered before a timer came due was read before it fired. */
-  #checkTimers({ plan, began }: Committed): void {
+  /**
+   * Whatever could have answered before a timer came due was read before it fired. The node took the heads when its
+   * clock had passed the due time, which was not before that time less what its clock was ever ahead; what was
+   * committed until then lay below those heads. Later records may have come between the heads and the batch.
+   */
+  #checkTimers({ plan, aheadMs }: Committed): void {
     for (const { table, mode, rows } of plan.writes) {
       if (table.name !== 'timers' || mode !== 'delete') continue
       for (const [due, partition, name, key] of rows) {
-        const unread = this.#unread({ group: table.schema, partition: Number(partition), due: Number(due), began })
+        const unread = this.#unread({ group: table.schema, partition: Number(partition), until: Number(due) - aheadMs })
         if (unread !== undefined) this.#fail('timer too early', `${name} ${key} fired before ${unread} was read`)
       }
     }
   }
 
-  #unread({ group, partition, due, began }: TimerPlace): string | undefined {
+  #unread({ group, partition, until }: TimerPlace): string | undefined {
     for (const [place, log] of this.logs) {
       if (log[0]?.partition !== partition || !GROUP_TOPICS.get(group)?.has(log[0].topic)) continue
       const next = this.cursors.get(`${group} ${place}`) ?? 0
       const record = log[next]
-      if (record !== undefined && record.appendedAt <= due && record.commit <= began) return `${place}/${next}`
+      if (record !== undefined && record.committedAt <= until) return `${place}/${next}`
     }
     return undefined
   }
@@ -355,8 +354,7 @@ interface CauseContext {
 interface TimerPlace {
   readonly group: string
   readonly partition: number
-  readonly due: number
-  readonly began: number
+  readonly until: number
 }
 
 const RARE_BY_TYPE: Readonly<Record<string, Parameters<RareCounts['hit']>[0]>> = {

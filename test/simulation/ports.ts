@@ -13,6 +13,8 @@ export interface NodeLife extends Life {
   awayUntil: number
   /** Until then its reads of the log miss a row. */
   gapUntil: number
+  /** How far its clock has been ahead at most. */
+  mostAheadMs: number
   /** Since when it has been paused; undefined while it runs. */
   pausedAt: number | undefined
 }
@@ -54,12 +56,19 @@ export class Gate {
   }
 
   /** Makes a call, or what has become of it. */
-  async call<Result>(life: NodeLife, kind: PortKind, work: () => Promise<Result>): Promise<Result> {
+  call<Result>(life: NodeLife, kind: PortKind, work: () => Promise<Result>): Promise<Result> {
     if (!life.alive) return never()
     const { plan, world, random, latency } = this.#options
     const fault = plan.at(kind)
+    const isSlow = latency.chance > 0 && random.fraction() < latency.chance
+    // Almost every call: nothing can happen to the node before the store has answered, so nothing is looked at again.
+    if (fault === undefined && !isSlow && world.now >= life.awayUntil && !OUTSIDE.has(kind)) return work()
+    return this.#eventful(life, { kind, work }, { fault, isSlow })
+  }
+
+  async #eventful<Result>(life: NodeLife, { kind, work }: Call<Result>, { fault, isSlow }: Event): Promise<Result> {
+    const { world, random, latency } = this.#options
     if (fault !== undefined) world.note(`${life.name} at ${kind}: ${describeFault(fault)}`)
-    const isSlow = random.fraction() < latency.chance
     if (isSlow) await world.wait(life, kind, random.below(latency.mostMs))
     if (world.now < life.awayUntil && !OUTSIDE.has(kind)) throw new StoreUnavailable('The simulated store is away.')
     const result = fault === undefined ? await work() : await this.#faulty(life, fault, { kind, work })
@@ -167,9 +176,15 @@ export class Gate {
       rare.hit(isForward ? 'clock went forward' : 'clock went back')
       // Further ahead it would look for other nodes' timers ten times a second, for minutes.
       life.skewMs += Math.min(forMs, isForward ? 2 * LEASE_MS : LEASE_MS) * (isForward ? 1 : -1)
+      life.mostAheadMs = Math.max(life.mostAheadMs, life.skewMs)
     }
     return work()
   }
+}
+
+interface Event {
+  readonly fault: Fault | undefined
+  readonly isSlow: boolean
 }
 
 interface Call<Result> {

@@ -5,6 +5,7 @@ import type { Database } from './database.ts'
 import type { HistoryOptions, Outcome } from './history.ts'
 import { runHistory } from './history.ts'
 import type { Options } from './options.ts'
+import type { RareBranch } from './rare.ts'
 import { NOT_YET, RARE_BRANCHES, RareCounts } from './rare.ts'
 import { shrink } from './shrink.ts'
 
@@ -95,6 +96,13 @@ export async function replay(
         : [`Again without the other faults: --seed ${seed} --without ${dropped.join(',')}`]),
     ],
   }
+}
+
+/** Rare branches that were not reached. */
+export function missedOf(tally: Tally): readonly RareBranch[] {
+  const counts = new RareCounts()
+  counts.add(tally.rare)
+  return counts.missed()
 }
 
 /** The report of a series, line by line. */

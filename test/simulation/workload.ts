@@ -25,7 +25,9 @@ export interface Command {
 export interface WorkloadRules {
   readonly commands: number
   readonly skus: number
-  /** The mean time between two commands. */
+  /** So many commands come at once, more or less: requests of one moment share a batch. */
+  readonly burst: number
+  /** The mean time between two bursts. */
   readonly gapMs: number
   /** Whether what is bought is often more than there is. */
   readonly isScarce: boolean
@@ -83,7 +85,7 @@ export function drawCommands(random: SeededRandom, rules: WorkloadRules): Comman
   for (let id = 0; id < rules.commands; id += 1) {
     const isFirst = commands.every(({ kind }) => kind !== 'place')
     const kind = isFirst ? 'place' : random.weighted(KINDS)
-    atMs += Math.floor(random.fraction() * 2 * rules.gapMs)
+    if (random.below(rules.burst) === 0) atMs += Math.floor(random.fraction() * 2 * rules.gapMs)
     const orders = commands.filter((each) => each.kind === 'place')
     // The latest orders are still under way.
     const about = orders[Math.max(0, orders.length - 1 - random.below(random.pick([2, 6, orders.length])))]

@@ -27,12 +27,15 @@ export async function readDueTimers(store: Store, service: string, now: number):
   })
 }
 
-/** When the next timer of a service comes due; undefined when there is none. */
-export async function readNextDue(store: Store, service: string): Promise<number | undefined> {
-  const [row] = await store.query<{ readonly due: number | null }>(
-    `SELECT min(due) AS due FROM ${store.tableName(service, 'timers')}`,
+/** When the next timer of each service comes due, infinity where it has none: one statement for all. */
+export async function readNextDues(store: Store, services: readonly string[]): Promise<readonly number[]> {
+  const one = (service: string, at: number) =>
+    `SELECT ${at} AS service, min(due) AS due FROM ${store.tableName(service, 'timers')}`
+  const rows = await store.query<{ readonly service: number; readonly due: number | null }>(
+    services.map(one).join(' UNION ALL '),
   )
-  return row?.due ?? undefined
+  const dues = new Map(rows.map(({ service, due }) => [service, due]))
+  return services.map((_, at) => dues.get(at) ?? Number.POSITIVE_INFINITY)
 }
 
 interface StoredEffect {

@@ -1,7 +1,7 @@
 // Knows when the next timer of a database comes due, and reads those that are.
 import type { Store } from '../ports.ts'
 import type { TimerRow } from './outbox.ts'
-import { readDueTimers, readNextDue } from './stored-rows.ts'
+import { readDueTimers, readNextDues } from './stored-rows.ts'
 
 /** Timers that may not fire yet, or belong to another process, are looked at again after this long. */
 export const TIMER_RECHECK_MS = 100
@@ -37,11 +37,15 @@ export class TimerWatch {
   async due(now: number): Promise<TimerRow[]> {
     if (now < this.next) return []
     const due: TimerRow[] = []
-    let next = Number.POSITIVE_INFINITY
-    for (const service of this.#services) {
-      due.push(...(await readDueTimers(this.#store, service, now)))
-      next = Math.min(next, (await readNextDue(this.#store, service)) ?? next)
+    if (this.#services.length === 0) {
+      this.next = Number.POSITIVE_INFINITY
+      return due
     }
+    const dues = await readNextDues(this.#store, this.#services)
+    for (const [at, service] of this.#services.entries()) {
+      if ((dues[at] ?? 0) <= now) due.push(...(await readDueTimers(this.#store, service, now)))
+    }
+    const next = Math.min(...dues)
     const ours = due.filter(this.#isOurs)
     // What this process does not hold must not wake it again and again.
     this.next = ours.length > 0 ? now : Math.max(next, now + TIMER_RECHECK_MS)

@@ -38,6 +38,9 @@ const CACHE_KIB = 64 * 1024
 /** Reading tools beside the server may hold the file for moments. */
 const BUSY_TIMEOUT_MS = 5000
 
+/** Reads that are kept prepared: preparing one costs more than running it. */
+const MAX_READERS = 500
+
 /** All partitions share one integer key: 256 partitions a topic, 2^32 records each, 8,192 topics below 2^53. */
 const PARTITIONS_A_TOPIC = 256
 const RECORDS_A_PARTITION = 2 ** 32
@@ -53,6 +56,7 @@ class SqliteStore implements Store {
   readonly dialect = 'sqlite'
   readonly #database: DatabaseSync
   readonly #prepared = new Map<string, StatementSync>()
+  readonly #readers = new Map<string, StatementSync>()
   readonly #topicNumbers = new Map<string, number>()
   #statements = 0
 
@@ -237,9 +241,8 @@ class SqliteStore implements Store {
 
   async query<Result>(sql: string, values: readonly Cell[] = []): Promise<readonly Result[]> {
     return this.#run(() => {
-      const statement = this.#database.prepare(sql)
       this.#statements += 1
-      return statement.all(...values) as unknown as readonly Result[]
+      return this.#reading(sql).all(...values) as unknown as readonly Result[]
     })
   }
 
@@ -263,6 +266,17 @@ class SqliteStore implements Store {
     } catch (error) {
       throw asStoreError(error)
     }
+  }
+
+  /** Reads are written by many hands, so those that were prepared are forgotten when they become too many. */
+  #reading(sql: string): StatementSync {
+    let statement = this.#readers.get(sql)
+    if (statement === undefined) {
+      if (this.#readers.size >= MAX_READERS) this.#readers.clear()
+      statement = this.#database.prepare(sql)
+      this.#readers.set(sql, statement)
+    }
+    return statement
   }
 
   /** Preparing anew each time made the whole saga 12 % slower. */

@@ -1,0 +1,113 @@
+// The database remembers what was read as long as nobody has written the tables that it was read from: nodes look for
+// timers, heads and effects again and again, which was two thirds of a history's time.
+import type { Cell, Plan, Store, Table, Transaction } from '../../src/platform/ports.ts'
+
+/** Reads that are kept before all are forgotten. */
+const MAX_KEPT = 5000
+
+interface Kept {
+  readonly stamp: number
+  readonly rows: Promise<readonly unknown[]>
+}
+
+export interface RememberingStore extends Store {
+  /** Tables that have or had rows since `forget`, by their names in SQLite. */
+  readonly written: ReadonlySet<string>
+  /** Somebody wrote past it; only these tables have rows now. */
+  forget(filled: Iterable<string>): void
+}
+
+export function rememberingStore(base: Store): RememberingStore {
+  const written = new Set<string>()
+  const stamps = new Map<string, number>()
+  const kept = new Map<string, Kept>()
+  const tablesOf = new Map<string, readonly string[] | undefined>()
+  let clock = 0
+  const touch = (table: string) => {
+    written.add(table)
+    stamps.set(table, (clock += 1))
+  }
+  const remember = <Result>(name: string, tables: readonly string[], read: () => Promise<readonly Result[]>) => {
+    let stamp = 0
+    for (const table of tables) stamp = Math.max(stamp, stamps.get(table) ?? 0)
+    const known = kept.get(name)
+    if (known?.stamp === stamp) return known.rows as Promise<readonly Result[]>
+    if (kept.size >= MAX_KEPT) kept.clear()
+    const rows = read()
+    kept.set(name, { stamp, rows })
+    return rows
+  }
+  const forget = (filled: Iterable<string>) => {
+    kept.clear()
+    stamps.clear()
+    written.clear()
+    for (const table of filled) written.add(table)
+  }
+  const namedIn = (sql: string): readonly string[] | undefined => {
+    if (!tablesOf.has(sql)) tablesOf.set(sql, tablesReadBy(sql))
+    return tablesOf.get(sql)
+  }
+  return {
+    dialect: base.dialect,
+    written,
+    forget,
+    statements: () => base.statements(),
+    migrate: async (schemas) => {
+      await base.migrate(schemas)
+      kept.clear()
+    },
+    begin: async (locks) => transactionOver(await base.begin(locks), { touch, written }),
+    heads: (source) => remember(`heads of ${source}`, [`${source}_heads`], () => base.heads(source)),
+    readLog: (source, ranges, limitRows) => base.readLog(source, ranges, limitRows),
+    readTransactions: (source, transactions) => base.readTransactions(source, transactions),
+    query: <Result>(sql: string, values: readonly Cell[] = []) => {
+      const tables = namedIn(sql)
+      if (tables !== undefined)
+        return remember(`${sql} ${values.join(' ')}`, tables, () => base.query<Result>(sql, values))
+      if (!sql.startsWith('SELECT')) kept.clear()
+      return base.query<Result>(sql, values)
+    },
+    tableName: (schema, table) => base.tableName(schema, table),
+    identity: (schema) => base.identity(schema),
+    close: () => base.close(),
+  }
+}
+
+interface Marks {
+  readonly touch: (table: string) => void
+  readonly written: ReadonlySet<string>
+}
+
+function transactionOver(base: Transaction, { touch, written }: Marks): Transaction {
+  return {
+    // Most tables of a history never have a row: nothing of them can be loaded.
+    load: async (table, keys) => (written.has(sqliteName(table)) ? base.load(table, keys) : []),
+    commit: async (plan) => {
+      const firsts = await base.commit(plan)
+      for (const name of tablesWrittenBy(plan)) touch(name)
+      return firsts
+    },
+    release: () => base.release(),
+  }
+}
+
+function tablesWrittenBy({ writes, appends }: Plan): Set<string> {
+  const names = new Set(writes.map(({ table }) => sqliteName(table)))
+  for (const { source } of appends) names.add(`${source}_heads`).add(`${source}_log`)
+  return names
+}
+
+const names = new WeakMap<Table, string>()
+
+function sqliteName(table: Table): string {
+  let name = names.get(table)
+  if (name === undefined) names.set(table, (name = `${table.schema}_${table.name}`))
+  return name
+}
+
+/** Undefined where it is no plain read of some tables. */
+function tablesReadBy(sql: string): readonly string[] | undefined {
+  if (!sql.startsWith('SELECT') || /sqlite_schema|pg_|pragma_|json_each/.test(sql)) return undefined
+  const found = [...sql.matchAll(/\b(?:FROM|JOIN)\s+(\w+)/g)].map(([, name]) => name ?? '')
+  return found.length === 0 ? undefined : found
+}
