@@ -84,7 +84,7 @@ export const declareLeases = `WITH forgotten AS (
 /** Locks of members among all advisory locks: 'lnjm' as a number. */
 const MEMBER_LOCKS = 0x6c6e6a6d
 
-/** Held by a member's session, so that others see in pg_locks whether it is there. Shared: it never waits. $1 member. */
+/** Held by a member's session: others see in pg_locks whether it is there. Shared, so it never waits. $1 member. */
 export const showSession = `SELECT pg_advisory_lock_shared(${MEMBER_LOCKS}, hashtext($1))`
 
 /**
