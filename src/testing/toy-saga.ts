@@ -30,7 +30,8 @@ export const SendRefused = depot.event('SendRefused', options)
 export const CalledBack = depot.event('CalledBack', options)
 
 const Confirm = shop.command('Confirm', options)
-const Flag = shop.command('Flag', options)
+export const Flag = shop.command('Flag', { key: 'id', body: { id: z.string(), steps: z.array(z.string()) } })
+const GiveUp = shop.command('GiveUp', options)
 const Tell = shop.command('Tell', options)
 export const Cancel = shop.command('Cancel', { key: 'id', body: { id: z.string(), reason: z.string() } })
 const Hold = depot.command('Hold', options)
@@ -50,7 +51,7 @@ export function toySaga([hold, pay, send]: Undoable = [true, true, true]) {
     name: 'toy',
     starts: Placed,
     key: 'id',
-    says: [Hold, Pay, Send, Release, Refund, CallBack, Confirm, Cancel, Flag, Tell],
+    says: [Hold, Pay, Send, Release, Refund, CallBack, Confirm, Cancel, Flag, GiveUp, Tell],
     remembers: () => id,
     steps: [
       {
@@ -69,6 +70,7 @@ export function toySaga([hold, pay, send]: Undoable = [true, true, true]) {
         refused: Declined,
         ...(pay ? { undo: Refund, undone: Refunded } : {}),
         tells: Tell,
+        promise: { done: 'It is paid.', undone: 'It is paid back.' },
         within: () => '5 min',
         late: 'PAY_LATE',
       },
@@ -86,7 +88,8 @@ export function toySaga([hold, pay, send]: Undoable = [true, true, true]) {
     succeeds: { send: Confirm, done: Confirmed },
     fails: { send: (_, reason) => Cancel({ ...id, reason }), done: Cancelled },
     reasonOf: ({ type }) => type,
-    flags: () => Flag(id),
+    flags: (_, steps) => Flag({ ...id, steps: [...steps] }),
+    givesUp: () => GiveUp(id),
     givenUp: GivenUp,
   })
 }
