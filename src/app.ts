@@ -1,18 +1,20 @@
 // The whole application put together: settings in; databases, services, adapters, HTTP server and telemetry out.
 import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { topicNamed } from './kernel/message.ts'
 import type { Service } from './kernel/service.ts'
 import type { Clock } from './platform/ports.ts'
 import { StoreRefused, StoreUnavailable } from './platform/ports.ts'
-import { openAlerts } from './platform/alerts/alerts.ts'
+import { isFirst, openAlerts, type Alerts } from './platform/alerts/alerts.ts'
 import { parseApiKeys, type ApiKey } from './platform/http/api-keys.ts'
 import { createServer, type Server } from './platform/http/server.ts'
 import { withOperations } from './platform/operations/service.ts'
+import { DeadLetterArchive } from './platform/parking/dead-letter-archive.ts'
 import type { ParkedCounts } from './platform/parking/parking.ts'
 import { countOpenEffects } from './platform/runtime/count-effects.ts'
 import { Lonja } from './platform/runtime/lonja.ts'
 import type { Settings } from './platform/settings.ts'
-import { openDatabases, type OpenDatabases } from './platform/store/open-databases.ts'
+import { IN_MEMORY, openDatabases, type OpenDatabases } from './platform/store/open-databases.ts'
 import { systemClock, systemRandom } from './platform/system.ts'
 import { countCompensations } from './platform/telemetry/count-compensations.ts'
 import { createLogger, type Logger } from './platform/telemetry/logger.ts'
@@ -159,12 +161,8 @@ async function run({ settings, options, log, metrics }: Start): Promise<Running>
   })
   const { adapters, stopAdapters } = adaptersOf(settings, systemClock)
   const store = [...new Set(opened.databases.map(({ store: { dialect } }) => dialect))].join('+')
-  const alerts = openAlerts({
-    url: settings.alertUrl,
-    secret: settings.alertSecret,
-    clock: systemClock,
-    telemetry: { log, metrics },
-  })
+  const { alertUrl: url, alertSecret: secret } = settings
+  const alerts = openAlerts({ url, secret, clock: systemClock, telemetry: { log, metrics } })
   const { observer, count } = countCompensations(alerts.observing(observeRuntime(store, { log, metrics })), services)
   const application = new Lonja({
     services,
@@ -177,8 +175,10 @@ async function run({ settings, options, log, metrics }: Start): Promise<Running>
     random: systemRandom,
     batchWaitMs: settings.batchWaitMs,
   })
+  const archive = archiveOf({ settings, log, metrics }, { application, opened, alerts })
   const stopAll = once(async () => {
     alerts.stop()
+    await archive.stop()
     await application.stop()
     stopAdapters()
     await opened.close()
@@ -190,8 +190,36 @@ async function run({ settings, options, log, metrics }: Start): Promise<Running>
     throw error
   }
   alerts.start({ registry: application.registry, databases: opened.databases, works })
+  archive.start()
   watch(metrics, application, opened)
   return { application, compensations: count, stop: stopAll }
+}
+
+interface Opened {
+  readonly application: Lonja
+  readonly opened: OpenDatabases
+  readonly alerts: Alerts
+}
+
+function archiveOf({ settings, log, metrics }: Omit<Start, 'options'>, { application, opened, alerts }: Opened) {
+  const { registry } = application
+  return new DeadLetterArchive({
+    registry,
+    databases: opened.databases,
+    clock: systemClock,
+    newId: () => application.newId(),
+    retentionMs: settings.deadLetterRetentionMs,
+    folder: deadLetterFolderOf(settings),
+    isOurs: ({ membership }) => settings.roles.includes('worker') && isFirst(registry, membership),
+    raise: (alert) => alerts.raise(alert),
+    telemetry: { log, metrics },
+  })
+}
+
+/** Beside the database where that is a file: whoever backs one up finds the other. */
+export function deadLetterFolderOf({ deadLetterFolder, store }: Pick<Settings, 'deadLetterFolder' | 'store'>): string {
+  const isFile = store.kind === 'sqlite' && store.path !== IN_MEMORY
+  return deadLetterFolder ?? join(isFile ? dirname(store.path) : 'var', 'dead-letters')
 }
 
 /** The outside systems: simulators unless the settings name real ones. */

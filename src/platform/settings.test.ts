@@ -38,6 +38,8 @@ test('without anything, the defaults hold', () => {
     smtpUrl: undefined,
     mailFrom: 'Lonja <no-reply@lonja.invalid>',
     mailFailureRate: 0,
+    deadLetterRetentionMs: 2_592_000_000,
+    deadLetterFolder: undefined,
     alertUrl: undefined,
     alertSecret: undefined,
     smsUrl: undefined,

@@ -1,7 +1,8 @@
 // A projection's table that was made anew holds what its old one could not take: nothing of its group waits any more.
-import type { Store, Write } from '../ports.ts'
+import type { Row, Store, Table, Write } from '../ports.ts'
 import { parkingLotsTable } from '../store/tables.ts'
 import type { Group, Registry } from '../runtime/registry.ts'
+import { sorted } from '../runtime/working-set.ts'
 import { deadLetterIn } from './dead-letter.ts'
 import type { StoredKey } from './parked-key.ts'
 import { nameOf, parkedKeyOf } from './parked-key.ts'
@@ -26,7 +27,8 @@ export async function releaseParked({ store, registry, group }: Place): Promise<
   const keys = (await of<StoredKey>('parked_keys')).map((row) => parkedKeyOf(service, row))
   const letters = (await of<StoredRow>('dead_letters')).map(deadLetterIn)
   const open = letters.filter(({ status }) => status === 'dead' || status === 'redriving')
-  if (keys.length === 0 && open.length === 0) return []
+  const archived = archivedAsHandled(registry.tables.get(service)?.archivedLetters, await of('archived_letters'))
+  if (keys.length === 0 && open.length === 0) return archived
   const messages = (await of<StoredRow>('parked')).map(parkedMessageOf)
   const lots = await readLots(store)
   const known = new Map(keys.map((key) => [nameOf(key), key]))
@@ -41,7 +43,16 @@ export async function releaseParked({ store, registry, group }: Place): Promise<
   for (const letter of open) {
     changes.letter(service, { ...letter, version: letter.version + 1, status: 'redriven', reason: 'rebuilt' })
   }
-  return changes.writes(registry)
+  return [...changes.writes(registry), ...archived]
+}
+
+/** What the old table had passed over for good is in the new one. */
+function archivedAsHandled(table: Table | undefined, rows: readonly StoredRow[]): Write[] {
+  const skipped = rows.filter(({ status }) => status !== 'redriven')
+  if (table === undefined || skipped.length === 0) return []
+  const at = table.columns.map(({ name }) => name)
+  const cells = skipped.map((row): Row => at.map((name) => (name === 'status' ? 'redriven' : (row[name] ?? null))))
+  return [{ table, mode: 'upsert', rows: sorted(cells, table.keyWidth) }]
 }
 
 async function readLots(store: Store): Promise<ReadonlyMap<string, number>> {

@@ -12,7 +12,7 @@ export interface Unhandled {
   readonly partition: number
   readonly sequence: number
   readonly type: string
-  /** waiting: it will be tried. dead: a person has to decide. discarded: he decided that it never will be. */
+  /** waiting: it will be tried. dead: a person has to decide. discarded: it never will be, as he or time decided. */
   readonly state: 'waiting' | 'dead' | 'discarded'
   readonly code: string
 }
@@ -27,7 +27,12 @@ export async function readUnhandled(store: Store, service: string): Promise<read
      WHERE status IN (?, ?, ?)`,
     ['dead', 'discarded', 'edited'],
   )
+  const archived = await store.query<StoredRow>(
+    `SELECT ${PLACE}, code FROM ${store.tableName(service, 'archived_letters')} WHERE status IN (?, ?, ?)`,
+    ['dead', 'discarded', 'edited'],
+  )
   return [
+    ...archived.map((row) => unhandledOf(row, 'discarded')),
     ...waiting.map((row) => unhandledOf(row, 'waiting')),
     ...letters.map((row) => unhandledOf(row, row['status'] === 'dead' ? 'dead' : 'discarded')),
   ]

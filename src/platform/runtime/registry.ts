@@ -14,6 +14,7 @@ import type { SchemaDeclaration, Table } from '../ports.ts'
 import {
   PLATFORM_SCHEMA,
   alertMarksTable,
+  archivedLettersTable,
   auditTable,
   buildsTable,
   cursorsTable,
@@ -71,6 +72,7 @@ export interface ServiceTables {
   readonly parkedKeys: Table
   readonly parked: Table
   readonly deadLetters: Table
+  readonly archivedLetters: Table
   readonly alertMarks: Table
   readonly streams: Table
   readonly timers: Table
@@ -171,6 +173,7 @@ function serviceTables(schema: string): ServiceTables {
     parkedKeys: parkedKeysTable(schema),
     parked: parkedTable(schema),
     deadLetters: deadLettersTable(schema),
+    archivedLetters: archivedLettersTable(schema),
     alertMarks: alertMarksTable(schema),
     streams: streamsTable(schema),
     timers: timersTable(schema),
@@ -316,6 +319,7 @@ function lockOrderOf(
     rank(own.effects, 10)
     rank(own.builds, 11)
     rank(own.alertMarks, 11)
+    rank(own.archivedLetters, 11)
   }
   rank(parkingLotsTable, 2)
   rank(trailTable, 13)

@@ -147,6 +147,20 @@ export const settingsTable = {
     parse: share,
     description: 'Share of mails that the mail keeper in the process refuses, to see what happens then.',
   }),
+  deadLetterRetentionMs: setting({
+    flag: 'dead-letter-retention',
+    environment: ['LONJA_DEAD_LETTER_RETENTION', 'DEAD_LETTER_RETENTION'],
+    fallback: '30 d',
+    parse: duration,
+    description: 'How long dead letters are kept in the database before they go to a file.',
+  }),
+  deadLetterFolder: setting({
+    flag: 'dead-letter-folder',
+    environment: ['LONJA_DEAD_LETTER_FOLDER'],
+    fallback: '',
+    parse: orNothing((text) => text),
+    description: 'Folder of archived dead letters; dead-letters beside the SQLite database, else in var, unless given.',
+  }),
   alertUrl: setting({
     environment: ['LONJA_ALERT_WEBHOOK_URL', 'ALERT_WEBHOOK_URL'],
     fallback: '',

@@ -255,6 +255,33 @@ export function deadLettersTable(schema: string): Table {
         ['status', 'died_at'],
         ['consumer_group', 'key_name', 'key'],
       ],
+      rowsGo: true,
     },
+  )
+}
+
+/**
+ * A line for each dead letter that was archived: which file holds it and, where it was never handled, why its effect
+ * is missing. Kept for ever, as the record itself is.
+ */
+export function archivedLettersTable(schema: string): Table {
+  return table(
+    [schema, 'archived_letters'],
+    {
+      id: 'text',
+      consumer_group: 'text',
+      key_name: 'text',
+      key: 'text',
+      topic: 'text',
+      source: 'text',
+      partition: 'integer',
+      sequence: 'integer',
+      type: 'text',
+      code: 'text',
+      status: 'text',
+      archived_at: 'integer',
+      file: 'text',
+    },
+    { indexes: [['consumer_group', 'status']] },
   )
 }

@@ -49,6 +49,7 @@ export const LOG_FIELDS = [
   'durationMs',
   'delayMs',
   'url',
+  'file',
   'store',
   'version',
   'signal',

@@ -24,6 +24,8 @@ export interface Metrics {
   effectsCalled(effect: string, outcome: EffectOutcome, count: number): void
   /** Calls of the alert webhook, and alerts that found no room to wait for it. */
   alerted(what: string, outcome: 'sent' | 'failed' | 'dropped'): void
+  /** Dead letters of a service that went to a file. */
+  archived(service: string, count: number): void
   /** Messages of a consumer group that were given up. */
   died(group: string, count: number): void
   httpAnswered(method: string, route: string, status: number, seconds: number): void
@@ -55,7 +57,7 @@ export function createMetrics(): Metrics {
 
 type RuntimeMetrics = Pick<
   Metrics,
-  'sagasEnded' | 'handled' | 'committed' | 'interrupted' | 'effectsCalled' | 'died' | 'alerted'
+  'sagasEnded' | 'handled' | 'committed' | 'interrupted' | 'effectsCalled' | 'died' | 'alerted' | 'archived'
 >
 
 function runtimeMetrics(registry: Registry): RuntimeMetrics {
@@ -74,6 +76,11 @@ function runtimeMetrics(registry: Registry): RuntimeMetrics {
     help: 'Messages that were given up, by consumer group.',
     labels: ['group'],
   })
+  const archived = counter(registry, {
+    name: 'lonja_dead_letters_archived_total',
+    help: 'Dead letters that went to a file, by service.',
+    labels: ['service'],
+  })
   const alerts = counter(registry, {
     name: 'lonja_alerts_total',
     help: 'Alerts to the webhook, by kind and what became of them.',
@@ -87,6 +94,7 @@ function runtimeMetrics(registry: Registry): RuntimeMetrics {
   })
   return {
     sagasEnded: (saga, outcome, count) => sagas.add(count, [saga, outcome]),
+    archived: (service, count) => archived.add(count, [service]),
     alerted: (what, outcome) => alerts.add(1, [what, outcome]),
     died: (group, count) => deadLetters.add(count, [group]),
     effectsCalled: (effect, outcome, count) => effects.add(count, [effect, outcome]),
