@@ -1,6 +1,8 @@
 // What is kept of a fault: enough to find its cause and to group it with others, and nothing that names a person.
+import { z } from 'zod'
 import type { FaultClass } from '../../kernel/fault.ts'
 import { faultCodeOf } from '../../kernel/fault.ts'
+import { isPersonal } from '../../kernel/message.ts'
 import type { LogRecord } from '../log/record.ts'
 
 export interface Failure {
@@ -13,23 +15,49 @@ export interface Failure {
 }
 
 /** The issue's limit; some forty frames. */
-const MAX_STACK_BYTES = 8192
+export const MAX_STACK_BYTES = 8192
 const MAX_MESSAGE_LENGTH = 300
-/** Shorter texts of a body ("EUR", a country) name nobody, and blanking them makes messages unreadable. */
+/** Shorter texts of a body ("EUR", a country) name nobody unless they are marked, and messages need them. */
 const MIN_BLANKED_LENGTH = 4
+/** Places at which a body is wrong that the message tells. */
+const MAX_ISSUES = 5
 
-/** @param told the record's own key and type may be told: they are in every list of dead letters anyway. */
-export function failureOf(error: unknown, record: LogRecord, about: Pick<Failure, 'faultClass' | 'handler'>): Failure {
+interface About extends Pick<Failure, 'faultClass' | 'handler'> {
+  /** Says which fields are personal; undefined where nobody knows the message's type. */
+  readonly schema: z.ZodType | undefined
+}
+
+/** The record's own key and type may be told: they are in every list of dead letters anyway. */
+export function failureOf(error: unknown, record: LogRecord, { schema, ...about }: About): Failure {
   const stack = error instanceof Error ? framesOf(error) : ''
-  const message = error instanceof Error ? error.message : `something was thrown that is no error: ${typeof error}`
-  return { ...about, code: faultCodeOf(error), message: withoutPersons(message, record), stack }
+  return { ...about, code: faultCodeOf(error), message: withoutPersons(saidBy(error), record, schema), stack }
+}
+
+function saidBy(error: unknown): string {
+  // Its own message lists keys that the body should not have, and those may be anything.
+  if (error instanceof z.ZodError) return error.issues.slice(0, MAX_ISSUES).map(placeOf).join('; ')
+  return error instanceof Error ? error.message : `something was thrown that is no error: ${typeof error}`
+}
+
+function placeOf({ path, code }: z.core.$ZodIssue): string {
+  return `${path.length === 0 ? 'the body' : path.map(String).join('.')}: ${code}`
 }
 
 /** Blanks whatever the body says, mail addresses and long numbers; what code says by itself stays. */
-function withoutPersons(message: string, { data, key, type }: LogRecord): string {
+function withoutPersons(message: string, { data, key, type }: LogRecord, schema: z.ZodType | undefined): string {
   const told = new Set([key, type])
+  const short = (schema === undefined ? [] : personalTexts(schema, data)).filter(
+    (value) => value !== '' && value.length < MIN_BLANKED_LENGTH,
+  )
+  const long = textsOf(data).filter((value) => value.length >= MIN_BLANKED_LENGTH && !told.has(value))
   let text = message
-  for (const value of textsOf(data)) if (!told.has(value)) text = text.replaceAll(value, '…')
+  // Longest first: one value may be part of another.
+  for (const value of long.flatMap(asWritten).toSorted((one, other) => other.length - one.length)) {
+    text = text.replaceAll(value, '…')
+  }
+  // A short one is a word by itself, or half of all words would go.
+  for (const value of short)
+    text = text.replaceAll(new RegExp(`(?<!${LETTER})${literally(value)}(?!${LETTER})`, 'gu'), '…')
   // What the store refused once, such as U+0000, must not make it refuse the message about it.
   return text
     .toWellFormed()
@@ -39,20 +67,50 @@ function withoutPersons(message: string, { data, key, type }: LogRecord): string
     .slice(0, MAX_MESSAGE_LENGTH)
 }
 
+const LETTER = String.raw`[\p{L}\p{N}_]`
+
+function literally(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`)
+}
+
+/** A text by itself, and as JSON quotes it. */
+function asWritten(value: string): string[] {
+  const quoted = JSON.stringify(value).slice(1, -1)
+  return quoted === value ? [value] : [value, quoted]
+}
+
 function textsOf(value: unknown): string[] {
-  if (typeof value === 'string') return value.length >= MIN_BLANKED_LENGTH ? [value] : []
+  if (typeof value === 'string') return [value]
   if (typeof value !== 'object' || value === null) return []
   return Object.values(value).flatMap(textsOf)
 }
 
+/** The texts of those fields that `personal()` marks. */
+function personalTexts(schema: z.ZodType, value: unknown): string[] {
+  if (isPersonal(schema)) return textsOf(value)
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodDefault) {
+    return personalTexts(schema.unwrap() as z.ZodType, value)
+  }
+  if (schema instanceof z.ZodArray && Array.isArray(value)) {
+    return value.flatMap((each) => personalTexts(schema.element as z.ZodType, each))
+  }
+  if (!(schema instanceof z.ZodObject) || typeof value !== 'object' || value === null) return []
+  const fields = value as Readonly<Record<string, unknown>>
+  return Object.entries(schema.shape).flatMap(([name, each]) => personalTexts(each as z.ZodType, fields[name]))
+}
+
+/** A line of V8's stack traces: a place in a file, in the engine, or of a promise. */
+const FRAME = /^at .*(?::\d+:\d+\)?|\(native\)|\(<anonymous>\)|\(index \d+\))$/u
+
 /** The places that it came through; the message before them may quote what it was given. */
 function framesOf({ stack = '', message }: Error): string {
-  const start = message === '' ? 0 : Math.max(0, stack.indexOf(message)) + message.length
+  const at = message === '' ? -1 : stack.indexOf(message)
+  const start = at < 0 ? 0 : at + message.length
   const frames = stack
     .slice(start)
     .split('\n')
     .map((line) => line.trim())
-    .filter((line) => line.startsWith('at '))
+    .filter((line) => FRAME.test(line))
   return Buffer.from(frames.join('\n'))
     .subarray(0, MAX_STACK_BYTES)
     .toString()

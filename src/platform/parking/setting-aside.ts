@@ -84,7 +84,7 @@ export class SettingAside {
     const schema = registry.messages.get(record.type)?.schema
     const isSound = schema === undefined || schema.safeParse(record.data).success
     const faultClass: FaultClass = thrown !== 'unknown' && !isSound ? 'undecodable' : thrown
-    return failureOf(error, record, { faultClass, handler: handler.inHand })
+    return failureOf(error, record, { faultClass, handler: handler.inHand, schema })
   }
 
   /** Why no more may be parked in the record's group; undefined while there is room. */
