@@ -1,13 +1,14 @@
 // The whole application put together: settings in; databases, services, adapters, HTTP server and telemetry out.
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import metadata from '../package.json' with { type: 'json' }
 import { topicNamed } from './kernel/message.ts'
 import type { Service } from './kernel/service.ts'
 import type { Clock } from './platform/ports.ts'
 import { StoreRefused, StoreUnavailable } from './platform/ports.ts'
 import { isFirst, openAlerts, type Alerts } from './platform/alerts/alerts.ts'
 import { parseApiKeys, type ApiKey } from './platform/http/api-keys.ts'
-import { createServer, type Server } from './platform/http/server.ts'
+import { createServer, type Server, type Telemetry } from './platform/http/server.ts'
 import { withOperations } from './platform/operations/service.ts'
 import { DeadLetterArchive } from './platform/parking/dead-letter-archive.ts'
 import type { ParkedCounts } from './platform/parking/parking.ts'
@@ -20,6 +21,7 @@ import { countCompensations } from './platform/telemetry/count-compensations.ts'
 import { createLogger, type Logger } from './platform/telemetry/logger.ts'
 import { createMetrics, type Metrics } from './platform/telemetry/metrics.ts'
 import { observeRuntime } from './platform/telemetry/observe-runtime.ts'
+import { openTracing, type Tracing } from './platform/telemetry/tracing.ts'
 import { services as allServices } from './services.ts'
 import { messengersOf } from './services/notifications/adapters/messengers-of.ts'
 import { CHECKOUT_LIMITS } from './services/orders/checkout.saga.ts'
@@ -61,9 +63,16 @@ export async function startApp(settings: Settings, options: AppOptions = {}): Pr
   const log = options.log ?? createLogger({ level: settings.logLevel, format: settings.logFormat })
   const metrics = createMetrics()
   const apiKeys = keysOf(settings)
-  const running = await untilStarted({ settings, options, log, metrics })
+  const tracing = await tracingOf(settings)
+  const telemetry = { log, metrics, tracing }
+  const started = await untilStarted({ settings, options, ...telemetry })
+  const stopTraced = async (): Promise<void> => {
+    await started.stop()
+    await tracing?.stop()
+  }
+  const running = { ...started, stop: stopTraced }
   try {
-    const server = await serve(running.application, { settings, apiKeys, telemetry: { log, metrics } })
+    const server = await serve(running.application, { settings, apiKeys, telemetry })
     const address = await server.listen()
     const { application, compensations } = running
     return { address, application, log, compensations, stop: once(() => stop(server, running, settings)) }
@@ -71,6 +80,11 @@ export async function startApp(settings: Settings, options: AppOptions = {}): Pr
     await running.stop()
     throw error
   }
+}
+
+function tracingOf({ traceUrl, traceShare }: Settings): Promise<Tracing> | undefined {
+  if (traceUrl === undefined) return undefined
+  return openTracing({ endpoint: traceUrl, share: traceShare, version: metadata.version })
 }
 
 /** The services with the limits that the settings give them. */
@@ -114,6 +128,7 @@ interface Start {
   readonly options: AppOptions
   readonly log: Logger
   readonly metrics: Metrics
+  readonly tracing: Tracing | undefined
 }
 
 /** A database that is not there yet is waited for, for ever: whoever starts both at once need not order them. */
@@ -142,7 +157,7 @@ function mayComeBack(error: unknown, { store, storeByService }: Settings): error
   return [store, ...Object.values(storeByService)].some(({ kind }) => kind === 'postgres')
 }
 
-async function run({ settings, options, log, metrics }: Start): Promise<Running> {
+async function run({ settings, options, log, metrics, tracing }: Start): Promise<Running> {
   const services = servicesWith(settings)
   const works = settings.roles.includes('worker')
   const chosen = chosenOf(settings)
@@ -163,7 +178,8 @@ async function run({ settings, options, log, metrics }: Start): Promise<Running>
   const store = [...new Set(opened.databases.map(({ store: { dialect } }) => dialect))].join('+')
   const { alertUrl: url, alertSecret: secret } = settings
   const alerts = openAlerts({ url, secret, clock: systemClock, telemetry: { log, metrics } })
-  const { observer, count } = countCompensations(alerts.observing(observeRuntime(store, { log, metrics })), services)
+  const told = alerts.observing(observeRuntime(store, { log, metrics }))
+  const { observer, count } = countCompensations(tracing?.observing(told) ?? told, services)
   const application = new Lonja({
     services,
     chosen,
@@ -201,7 +217,10 @@ interface Opened {
   readonly alerts: Alerts
 }
 
-function archiveOf({ settings, log, metrics }: Omit<Start, 'options'>, { application, opened, alerts }: Opened) {
+function archiveOf(
+  { settings, log, metrics }: Omit<Start, 'options' | 'tracing'>,
+  { application, opened, alerts }: Opened,
+) {
   const { registry } = application
   return new DeadLetterArchive({
     registry,
@@ -276,7 +295,7 @@ const OLDEST_SNAPSHOT = `SELECT coalesce(extract(epoch FROM clock_timestamp() - 
 interface ServerNeeds {
   readonly settings: Settings
   readonly apiKeys: readonly ApiKey[]
-  readonly telemetry: { readonly log: Logger; readonly metrics: Metrics }
+  readonly telemetry: Telemetry
 }
 
 function serve(application: Lonja, { settings, apiKeys, telemetry }: ServerNeeds): Promise<Server> {

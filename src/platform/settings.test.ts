@@ -40,6 +40,8 @@ test('without anything, the defaults hold', () => {
     mailFailureRate: 0,
     deadLetterRetentionMs: 2_592_000_000,
     deadLetterFolder: undefined,
+    traceUrl: undefined,
+    traceShare: 1,
     alertUrl: undefined,
     alertSecret: undefined,
     smsUrl: undefined,

@@ -5,6 +5,7 @@ import metadata from '../../../package.json' with { type: 'json' }
 import type { Application } from '../application.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import type { RequestSpan, Tracing } from '../telemetry/tracing.ts'
 import { createAccess, requireKeys, requireRole, type AccessSettings, type Caller } from './access.ts'
 import { answerBrokenRequest } from './broken-request.ts'
 import { createCodeBook, type CodeBook } from './codes.ts'
@@ -13,7 +14,7 @@ import { parseJsonBody } from './json-body.ts'
 import { listenOn } from './listening.ts'
 import { openApiDocument } from './openapi.ts'
 import { answerFor, Problem, PROBLEM_TYPE } from './problem.ts'
-import { requestIdOf } from './request-headers.ts'
+import { requestIdOf, traceparentOf } from './request-headers.ts'
 import { createRouteHandler } from './route-handler.ts'
 import { serveSystemRoutes } from './system-routes.ts'
 import { refuseUnknownRoutes } from './unknown-routes.ts'
@@ -23,6 +24,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks; set before the body is read, on the services' routes only. */
     caller: Caller | undefined
+    /** Only where requests are traced. */
+    span: RequestSpan | undefined
   }
   interface FastifyContextConfig {
     readonly service?: string
@@ -43,6 +46,7 @@ export interface ServerSettings extends AccessSettings {
 export interface Telemetry {
   readonly log: Logger
   readonly metrics: Metrics
+  readonly tracing?: Tracing | undefined
 }
 
 export interface ServerParts {
@@ -114,10 +118,12 @@ function openInstance({ application, telemetry }: ServerParts, codes: CodeBook):
   })
   server.setErrorHandler(sendProblem)
   server.decorateRequest('caller', undefined)
+  server.decorateRequest('span', undefined)
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     done()
   })
+  if (telemetry.tracing !== undefined) server.addHook('onRequest', createTracer(telemetry.tracing))
   server.addHook('onResponse', createAccount(telemetry))
   return server
 }
@@ -142,11 +148,23 @@ function createSendProblem(codes: CodeBook, log: Logger): SendProblem {
   }
 }
 
+/** The records that a request leads to hang under its own span, and no longer directly under the caller's. */
+function createTracer(tracing: Tracing) {
+  return function trace(request: FastifyRequest, _: FastifyReply, done: () => void): void {
+    if (request.routeOptions.config.service !== undefined) {
+      request.span = tracing.begin(request.method, traceparentOf(request.headers['traceparent']))
+      request.headers['traceparent'] = request.span.traceparent
+    }
+    done()
+  }
+}
+
 function createAccount({ log, metrics }: Telemetry) {
   return function account(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
     const { method } = request
     const route = request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown')
     const status = reply.statusCode
+    request.span?.end(route, status)
     metrics.httpAnswered(request.is404 ? 'ANY' : method, route, status, reply.elapsedTime / 1000)
     if (log.writes('debug')) {
       const fields = { requestId: request.id, method, route, status, durationMs: Math.round(reply.elapsedTime) }

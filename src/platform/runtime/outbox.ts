@@ -39,6 +39,7 @@ export interface EffectRow {
   readonly request: unknown
   readonly correlation: string
   readonly cause: string
+  readonly traceparent: string | undefined
   readonly attempts: number
   readonly due: number
   readonly version: number
@@ -183,6 +184,7 @@ export class Outbox {
       request: outcome.request,
       correlation: origin.correlation,
       cause: origin.cause,
+      traceparent: origin.traceparent,
       attempts: 0,
       due: this.#moment.now,
       version: 1,
@@ -269,6 +271,7 @@ export function effectCells(row: EffectRow & { readonly lastError?: string }): R
     row.ordinal,
     row.createdAt,
     row.lastError ?? null,
+    row.traceparent ?? null,
   ]
 }
 

@@ -148,7 +148,7 @@ export class Round {
     try {
       this.#documents.begin(reaction.service)
       const outcomes = reaction.handle({ request: row.request, answer }, this.#documents, this.#system)
-      this.outbox.take(outcomes, { ...row, traceparent: undefined, cause: `effect ${row.id}` })
+      this.outbox.take(outcomes, { ...row, cause: `effect ${row.id}` })
       this.#documents.keep()
       this.taken.push(input)
       // An answer at the first try is told by the cause of what it led to.
@@ -270,6 +270,11 @@ export class Round {
         this.outbox.timers.push({ ...timer, due: now + TIMER_RETRY_MS })
       }
     }
+  }
+
+  /** By the clock of the runtime: what its records are stamped with. */
+  get startedAt(): number {
+    return this.#context.now
   }
 
   positionOf(cursor: Cursor): number {

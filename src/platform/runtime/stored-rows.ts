@@ -52,6 +52,7 @@ interface StoredEffect {
   readonly requested_in: number
   readonly ordinal: number
   readonly created_at: number
+  readonly traceparent: string | null
 }
 
 /** Every request of these services that has no answer yet, those of each in the order in which they were made. */
@@ -86,5 +87,6 @@ async function readOpenEffectsOf(store: Store, service: string): Promise<EffectR
     requestedIn: row.requested_in,
     ordinal: row.ordinal,
     createdAt: row.created_at,
+    traceparent: row.traceparent ?? undefined,
   }))
 }

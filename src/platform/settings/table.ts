@@ -161,6 +161,21 @@ export const settingsTable = {
     parse: orNothing((text) => text),
     description: 'Folder of archived dead letters; dead-letters beside the SQLite database, else in var, unless given.',
   }),
+  traceUrl: setting({
+    environment: ['LONJA_TRACE_URL', 'OTEL_EXPORTER_OTLP_ENDPOINT'],
+    fallback: '',
+    parse: orNothing(webAddress),
+    description:
+      'Where traces are sent (OTLP over HTTP), such as http://localhost:4318. Without one nothing is traced.',
+    secret: 'address',
+  }),
+  traceShare: setting({
+    flag: 'trace-share',
+    environment: ['LONJA_TRACE_SHARE', 'OTEL_TRACES_SAMPLER_ARG'],
+    fallback: '1',
+    parse: share,
+    description: 'Share of requests that are traced where the caller does not say so himself.',
+  }),
   alertUrl: setting({
     environment: ['LONJA_ALERT_WEBHOOK_URL', 'ALERT_WEBHOOK_URL'],
     fallback: '',

@@ -99,6 +99,7 @@ export function effectsTable(schema: string): Table {
       ordinal: 'integer',
       created_at: 'integer',
       last_error: 'text?',
+      traceparent: 'text?',
     },
     // No index: the table holds only what is open, and is read whole.
     { rowsGo: true },
