@@ -38,6 +38,7 @@ function contextOf({ database: { store }, world, outside }: History): CheckConte
 export async function checkAtRest(history: History): Promise<void> {
   checkHeads(history)
   const { oracle, fail } = history
+  if (oracle.parked.dead.size > 0) fail('still dead', `${oracle.parked.dead.size} dead letters were not decided about`)
   if (oracle.parked.size > 0) fail('still parked', `${oracle.parked.size} messages wait in queues`)
   for (const call of history.callers.calls) checkCall(history, call)
   await checkProjections(history)

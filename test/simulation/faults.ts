@@ -26,7 +26,8 @@ const FAULTS = {
   theft: { at: ANY, weight: 6 },
   jump: { at: ANY, weight: 4 },
   gap: { at: ['readLog'], weight: 6 },
-  poison: { at: ANY, weight: 6 },
+  poison: { at: ANY, weight: 9 },
+  replay: { at: ANY, weight: 5 },
   'answer lost': { at: OUTSIDE, weight: 8 },
   'answer late': { at: OUTSIDE, weight: 8 },
   'call doubled': { at: OUTSIDE, weight: 5 },
@@ -95,6 +96,12 @@ export class FaultPlan {
     this.#waiting = this.#waiting.filter((each) => each !== fault)
     this.happened.push(fault)
     return fault
+  }
+
+  /** Something follows within so many calls. */
+  soon(fault: Fault, calls: number): void {
+    this.#coming.push({ ...fault, fromCall: this.calls + 1 + (fault.salt % calls) })
+    this.#coming.sort((one, other) => one.fromCall - other.fromCall)
   }
 
   /** From now on nothing goes wrong any more. */

@@ -12,6 +12,7 @@ import type { Mutant } from './mutant.ts'
 import { SimulatedNode } from './node.ts'
 import type { NodePorts } from './node.ts'
 import { nodeStore } from './node-store.ts'
+import { Operator } from './operator.ts'
 import { Oracle } from './oracle.ts'
 import type { Outside } from './outside.ts'
 import { adaptersOf, openOutside } from './outside.ts'
@@ -22,6 +23,7 @@ import { RareCounts } from './rare.ts'
 import { SeededRandom } from './random.ts'
 import { countRareAtRest } from './rare-at-rest.ts'
 import { checkAtRest } from './at-rest.ts'
+import { deliverAgain } from './transport.ts'
 import { SERVICE_NAMES } from './wiring.ts'
 import { World, WORLD_START, drained, newLife } from './world.ts'
 
@@ -61,6 +63,7 @@ export class History {
   readonly outside: Outside
   readonly nodes: readonly SimulatedNode[]
   readonly callers: Callers
+  readonly operator: Operator
   readonly database: Database
   readonly poison: Poison
   readonly mutant: Mutant
@@ -93,13 +96,16 @@ export class History {
         random: random(name),
         services,
         portsOf: (life) => this.#portsOf(life),
-        isPoisoned: this.poison.isPoisoned,
+        taste: this.poison.taste,
+        rare,
         observer: this.#observerOf(name),
         weaken: this.mutant.weaken,
         strict: config.strict,
       })
     })
     const { oracle, nodes, fail } = this
+    this.oracle.capturing = this.outside.capturing
+    this.operator = new Operator({ world, oracle, nodes, rare, random: random('operator') })
     this.callers = new Callers({ world, oracle, nodes, rare, fail, commands, random: random('callers') })
   }
 
@@ -113,7 +119,10 @@ export class History {
   #observerOf(name: string): Partial<Observer> {
     const { world, rare } = this
     return {
-      committed: () => this.callers.lookAgain(),
+      committed: () => {
+        this.callers.lookAgain()
+        this.operator.look()
+      },
       conflicted: (reason) => world.note(`${name} conflicts: ${reason}`),
       fault: ({ group, position, type }, error) => {
         world.note(`${name} fault of ${group} at ${position}, ${type}: ${(error as Error).message}`)
@@ -166,9 +175,13 @@ export class History {
   #mishaps(): Mishaps {
     const nodeOf = (life: NodeLife) => this.nodes.find((node) => node.life === life)
     return {
-      crash: (life, forMs) => nodeOf(life)?.kill(forMs),
+      crash: (life, forMs) => {
+        this.oracle.crashed()
+        nodeOf(life)?.kill(forMs)
+      },
       crashAll: (forMs) => {
         this.rare.hit('all nodes down at once')
+        this.oracle.crashed()
         for (const node of this.nodes) node.kill(forMs)
       },
       stop: (life, forMs) => {
@@ -177,6 +190,10 @@ export class History {
       },
       stealLease: (life, salt) => this.#leases.steal(life, salt),
       poison: (fault) => this.poison.add(fault),
+      deliverAgain: (salt) => {
+        const { oracle, rare, world } = this
+        void deliverAgain({ store: this.database.store, oracle, rare, world }, salt)
+      },
       rebuild: (life, salt) => {
         const names = nodeOf(life)?.lonja?.rebuilds
         const name = names?.names[salt % (names.names.length || 1)]

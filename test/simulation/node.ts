@@ -6,9 +6,12 @@ import { Lonja } from '../../src/platform/runtime/lonja.ts'
 import type { Observer } from '../../src/platform/runtime/observer.ts'
 import { silentObserver } from '../../src/platform/runtime/observer.ts'
 import { REHEARSAL } from '../../src/platform/runtime/record-handler.ts'
-import type { Registry } from '../../src/platform/runtime/registry.ts'
+import type { Reaction, Registry } from '../../src/platform/runtime/registry.ts'
 import type { Handled } from './oracle.ts'
+import type { Poison } from './poison.ts'
+import { ANSWER, answersOf } from './poison.ts'
 import type { NodeLife } from './ports.ts'
+import type { RareCounts } from './rare.ts'
 import type { SeededRandom } from './random.ts'
 import { SERVICE_NAMES } from './wiring.ts'
 import type { World } from './world.ts'
@@ -31,8 +34,9 @@ export interface NodeOptions {
   readonly random: SeededRandom
   readonly services: readonly Service[]
   readonly portsOf: (life: NodeLife) => NodePorts
-  /** Whether a handler throws for this key now. */
-  readonly isPoisoned: (group: string, key: string) => boolean
+  /** @throws where a message is poisoned. */
+  readonly taste: Poison['taste']
+  readonly rare: RareCounts
   readonly observer?: Partial<Observer>
   /** Takes away safeguards of the wired services. */
   readonly weaken?: ((registry: Registry) => void) | undefined
@@ -123,8 +127,23 @@ export class SimulatedNode {
   }
 
   /** Adds a probe after the handlers of each message, and poison before them. */
-  #instrument({ groups, messages }: Registry, handling: (service: string) => Handled[]): void {
-    const { isPoisoned } = this.#options
+  #instrument({ groups, messages, answers, sagaTimers }: Registry, handling: (service: string) => Handled[]): void {
+    const { taste, rare } = this.#options
+    for (const [effect, own] of answers) {
+      const handle = (...[data, held, context]: Parameters<Reaction['handle']>) => {
+        taste(answersOf(effect), ANSWER, JSON.stringify((data as { readonly request: unknown }).request))
+        return own.handle(data, held, context)
+      }
+      ;(answers as Map<string, Reaction>).set(effect, { ...own, handle })
+    }
+    for (const [name, own] of sagaTimers) {
+      const handle = (...given: Parameters<Reaction['handle']>) => {
+        const outcomes = own.handle(...given)
+        if (outcomes.length === 0) rare.hit('timer void')
+        return outcomes
+      }
+      ;(sagaTimers as Map<string, Reaction>).set(name, { ...own, handle })
+    }
     for (const { name: group, service, reactions } of groups) {
       for (const [type, own] of reactions) {
         const field = messages.get(type)?.key ?? ''
@@ -132,7 +151,7 @@ export class SimulatedNode {
         const guarded = own.map((reaction) => ({
           ...reaction,
           handle: (...[data, held, context]: Parameters<typeof reaction.handle>) => {
-            if (isPoisoned(group, keyOf(data))) throw new Error('The simulation poisoned this message.')
+            taste(group, type, keyOf(data))
             return reaction.handle(data, held, context)
           },
         }))

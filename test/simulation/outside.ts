@@ -63,7 +63,7 @@ export function adaptersOf(options: AdapterOptions): { gateway: PaymentGateway; 
   return {
     gateway: {
       capture: (request, call) =>
-        underWay(outside, request.orderId, () => gate.call(life, 'gateway', () => gateway.capture(request, call))),
+        gate.call(life, 'gateway', () => underWay(outside, request.orderId, () => gateway.capture(request, call))),
       refund: (request, call) => gate.call(life, 'gateway', () => gateway.refund(request, call)),
       findCapture: (request, call) => gate.call(life, 'gateway', () => asked(gateway.findCapture(request, call))),
       findRefund: (request, call) => gate.call(life, 'gateway', () => asked(gateway.findRefund(request, call))),

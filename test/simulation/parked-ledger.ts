@@ -1,5 +1,5 @@
 // What is set aside at present, by what commits wrote: records that a cursor passed without their being handled.
-import type { Cell, Plan, Row } from '../../src/platform/ports.ts'
+import type { Cell, Plan, Row, Table } from '../../src/platform/ports.ts'
 
 /** A record as its group's cursor knows it. */
 export interface Aside {
@@ -17,6 +17,13 @@ export interface AsideChanges {
   readonly left: readonly Aside[]
 }
 
+/** A dead letter that waits for a person. */
+export interface Dead extends Aside {
+  readonly service: string
+  readonly id: string
+  readonly type: string
+}
+
 const NOTHING: AsideChanges = { set: new Set(), left: [] }
 
 /** Where a record lies, in rows of parked messages and of dead letters. */
@@ -30,6 +37,11 @@ export function asideName({ group, place, sequence }: Aside): string {
 }
 
 export class ParkedLedger {
+  /** By service and id. */
+  readonly dead = new Map<string, Dead>()
+  /** Records that were sent again by a person. */
+  readonly redriven = new Set<string>()
+  discarded = 0
   readonly #waiting = new Map<string, Aside>()
 
   /** How many records wait in queues. */
@@ -44,12 +56,26 @@ export class ParkedLedger {
     const left: Aside[] = []
     for (const { table, mode, rows } of own) {
       for (const row of rows) {
-        if (table.name === 'dead_letters') set.add(asideName(asideIn(row, row[LETTER_GROUP], LETTER_AT)))
+        if (table.name === 'dead_letters') this.#decide(table, row, set)
         else if (mode === 'delete') left.push(...this.#leave(keyOf(row)))
         else if (mode === 'insert') set.add(asideName(this.#join(row)))
       }
     }
     return { set, left: left.filter((one) => !set.has(asideName(one))) }
+  }
+
+  #decide(table: Table, row: Row, set: Set<string>): void {
+    const cell = (name: string) => row[table.columns.findIndex((column) => column.name === name)]
+    const aside = asideIn(row, row[LETTER_GROUP], LETTER_AT)
+    const id = String(row[0])
+    const name = `${table.schema} ${id}`
+    this.dead.delete(name)
+    const status = cell('status')
+    if (status === 'dead') {
+      set.add(asideName(aside))
+      this.dead.set(name, { ...aside, service: table.schema, id, type: String(cell('type')) })
+    } else if (status === 'redriving') this.redriven.add(asideName(aside))
+    else if (status === 'discarded') this.discarded += 1
   }
 
   #join(row: Row): Aside {

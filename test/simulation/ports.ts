@@ -26,6 +26,7 @@ export interface Mishaps {
   stop(life: NodeLife, forMs: number): void
   stealLease(life: NodeLife, salt: number): void
   poison(fault: Fault): void
+  deliverAgain(salt: number): void
   rebuild(life: NodeLife, salt: number): void
 }
 
@@ -44,6 +45,8 @@ export interface GateOptions {
   readonly mishaps: Mishaps
 }
 
+/** How many calls a node that rebuilds may have left. */
+const CRASH_WITHIN_CALLS = 150
 /** A pause beyond this outlasts a lease. */
 const LEASE_MS = 10_000
 const OUTSIDE: ReadonlySet<PortKind> = new Set(['gateway', 'carrier', 'mailer'])
@@ -159,7 +162,7 @@ export class Gate {
 
   /** The call itself goes well. */
   async #beside<Result>(life: NodeLife, fault: Fault, { work }: Call<Result>): Promise<Result> {
-    const { rare, mishaps, world } = this.#options
+    const { rare, mishaps, world, plan } = this.#options
     const { kind, forMs, salt } = fault
     if (kind === 'outage') {
       rare.hit('store away')
@@ -169,7 +172,12 @@ export class Gate {
     if (kind === 'stop') mishaps.stop(life, forMs)
     if (kind === 'theft') mishaps.stealLease(life, salt)
     if (kind === 'poison') mishaps.poison(fault)
-    if (kind === 'rebuild') mishaps.rebuild(life, salt)
+    if (kind === 'replay') mishaps.deliverAgain(salt)
+    if (kind === 'rebuild') {
+      mishaps.rebuild(life, salt)
+      // Some do not live to see its end.
+      if (salt % 2 === 0) plan.soon({ ...fault, kind: 'crash before' }, CRASH_WITHIN_CALLS)
+    }
     if (kind === 'gap') life.gapUntil = world.now + forMs
     if (kind === 'jump') {
       const isForward = salt % 3 > 0

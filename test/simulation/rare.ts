@@ -57,16 +57,18 @@ export const RARE_BRANCHES = [
   'breaker opened',
   'message died',
   'redriven',
+  'redrive asked for twice',
+  'redrive met a conflict',
+  'discarded',
+  'command replayed by the transport',
 ] as const
 
 export type RareBranch = (typeof RARE_BRANCHES)[number]
 
 /** What can not be reached yet, and why; the report tells it apart from what was missed. */
 export const NOT_YET: Partial<Readonly<Record<RareBranch, string>>> = {
-  'message died': 'nothing is poisoned for good until it can be redriven',
-  redriven: 'redrive is being built',
-  'tombstone left by an undo': 'a do and its undo share a key and a topic: only a parked do comes after its undo',
-  'do refused by a tombstone': 'as above',
+  'database set back': 'a restored database beside others that were not',
+  'new incarnation seen': 'as above',
 }
 
 /** How often each branch was reached. */

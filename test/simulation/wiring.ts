@@ -1,5 +1,6 @@
 // What the declared services say about themselves: the same for every node, so it is worked out once.
 import { topicNamed } from '../../src/kernel/message.ts'
+import { policyOf } from '../../src/platform/parking/policy.ts'
 import { buildRegistry, saidBy } from '../../src/platform/runtime/registry.ts'
 import { services } from '../../src/services.ts'
 
@@ -42,3 +43,15 @@ export const PARTITION_COUNTS: readonly number[] = [
 export const SOURCES: readonly string[] = registry.schemas
   .filter(({ topics }) => topics.length > 0)
   .map(({ schema }) => schema)
+
+const policies = new Map(
+  registry.groups.flatMap((group) => {
+    const service = services.find(({ name }) => name === group.service)
+    return service === undefined ? [] : [[group.name, policyOf(group, service)] as const]
+  }),
+)
+
+/** Whether a group goes on behind a dead message of the topic. */
+export function skips(group: string, topic: string): boolean {
+  return policies.get(group)?.whenDead(topic) === 'skip'
+}

@@ -1,0 +1,97 @@
+// The timers that are stored, and that none fires before whatever could have answered it was read.
+import type { Plan } from '../../src/platform/ports.ts'
+import type { Committed, Fail, Logged } from './oracle.ts'
+import type { RareCounts } from './rare.ts'
+import { GROUP_TOPICS } from './wiring.ts'
+
+interface StoredTimer {
+  readonly group: string
+  readonly due: number
+  readonly partition: number
+}
+
+/** What is known of logs and cursors. */
+export interface Places {
+  readonly logs: ReadonlyMap<string, readonly Logged[]>
+  readonly cursors: ReadonlyMap<string, number>
+}
+
+export class DueTimers {
+  readonly #timers = new Map<string, StoredTimer>()
+  readonly #places: Places
+  readonly #fail: Fail
+  readonly #rare: RareCounts
+  #first = Number.POSITIVE_INFINITY
+
+  constructor(places: Places, fail: Fail, rare: RareCounts) {
+    this.#places = places
+    this.#fail = fail
+    this.#rare = rare
+  }
+
+  take(commit: Committed): void {
+    this.#checkFired(commit)
+    this.#follow(commit.plan)
+    this.#countWaiting(commit)
+  }
+
+  /**
+   * The node took the heads when its clock had passed the due time, which was not before that time less what its clock
+   * was ever ahead; what was committed until then lay below those heads. Later records may have come between the heads
+   * and the batch.
+   */
+  #checkFired({ plan, aheadMs }: Committed): void {
+    for (const { table, mode, rows } of plan.writes) {
+      if (table.name !== 'timers' || mode !== 'delete') continue
+      for (const [due, partition, name, key] of rows) {
+        const timer = { group: table.schema, partition: Number(partition), due: Number(due) }
+        const unread = this.#unread(timer, aheadMs)
+        if (unread !== undefined) this.#fail('timer too early', `${name} ${key} fired before ${unread} was read`)
+      }
+    }
+  }
+
+  #unread({ group, partition, due }: StoredTimer, aheadMs: number): string | undefined {
+    const { logs, cursors } = this.#places
+    for (const [place, log] of logs) {
+      if (log[0]?.partition !== partition || !GROUP_TOPICS.get(group)?.has(log[0].topic)) continue
+      const next = cursors.get(`${group} ${place}`) ?? 0
+      const record = log[next]
+      if (record !== undefined && record.committedAt <= due - aheadMs) return `${place}/${next}`
+    }
+    return undefined
+  }
+
+  #follow({ writes }: Plan): void {
+    for (const { table, mode, rows } of writes) {
+      if (table.name !== 'timers') continue
+      for (const [due, partition, name, key] of rows) {
+        const id = `${table.schema} ${due} ${partition} ${name} ${key}`
+        if (mode === 'delete') this.#remove(id)
+        else this.#add(id, { group: table.schema, due: Number(due), partition: Number(partition) })
+      }
+    }
+  }
+
+  #add(id: string, timer: StoredTimer): void {
+    this.#timers.set(id, timer)
+    this.#first = Math.min(this.#first, timer.due)
+  }
+
+  #remove(id: string): void {
+    const timer = this.#timers.get(id)
+    this.#timers.delete(id)
+    if (timer?.due !== this.#first) return
+    this.#first = Number.POSITIVE_INFINITY
+    for (const { due } of this.#timers.values()) this.#first = Math.min(this.#first, due)
+  }
+
+  /** A timer that is due waits for what its group has not read yet. */
+  #countWaiting({ aheadMs, committedAt }: Committed): void {
+    if (committedAt - aheadMs < this.#first) return
+    for (const timer of this.#timers.values()) {
+      const isDue = timer.due <= committedAt - aheadMs
+      if (isDue && this.#unread(timer, aheadMs) !== undefined) this.#rare.hit('timer waited for unread records')
+    }
+  }
+}
