@@ -20,6 +20,10 @@ const STARTS_KILLED = 3
 const TAKEN_OVER_WITHIN_MS = 20_000
 /** A transaction may last two seconds and a lock be waited for one; the rest is for a machine that others use. */
 const STALL_LIMIT_MS = 6000
+/** No transaction of the program lasts so long, unless its process does not work: what it could commit is refused. */
+const OLD_TRANSACTIONS = `SELECT pid, state, query FROM pg_stat_activity
+  WHERE application_name = 'lonja' AND datname = current_database()
+    AND xact_start < clock_timestamp() - interval '${STALL_LIMIT_MS} ms'`
 const CLOCK_OFFSETS_MS = [500, 2000, 5000, 12_000] as const
 const ORDERS_PER_CLOCK = 20
 
@@ -135,6 +139,7 @@ async function isTakenOver({ fleet, load }: Scene): Promise<void> {
     what: 'a stopped process whose leases were taken over',
   })
   await load.more(upTo(() => 0.5, ORDERS_LATER))
+  assert.deepEqual(await fleet.sql(OLD_TRANSACTIONS), [], 'transactions of a stopped process that could still commit')
 }
 
 /** Each process goes by a time of its own, one of them jumps to the other side, and then all are set right. */

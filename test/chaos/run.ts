@@ -6,7 +6,7 @@ import { addFigures, summaryOf, TABLE_HEAD, tableRows, totalOf, type FiguresByFa
 import type { Dialect } from './fleet.ts'
 import { HELP, readOptions, type Options } from './options.ts'
 import { SmallDisk } from './small-disk.ts'
-import { BrokenOff, tellStory, type StoryReport } from './story.ts'
+import { tellStory, type StoryReport } from './story.ts'
 
 const EXIT_FAILED = 1
 const EXIT_BROKEN_OFF = 130
@@ -99,6 +99,8 @@ class Run {
     const { violations, leftBehind } = report
     const words = `--seed ${seed} --stores ${dialect} --cycles ${cycles} --faults ${faults.join(',')}`
     const again = `npm run chaos -- ${words}${damages.length === 0 ? '' : ` --damage ${damages.join(',')}`}`
+    // At once, for whoever watches a run of hours.
+    for (const violation of violations) this.#terminal.note(`BROKEN PROMISE (${again}): ${violation}`)
     this.failed.push({ again, violations, leftBehind })
   }
 
@@ -183,7 +185,8 @@ async function main(argv: readonly string[], terminal: Terminal): Promise<number
   try {
     await run.tellAll()
   } catch (error) {
-    if (!(error instanceof BrokenOff)) throw error
+    // Whatever was waited for then says so in words of its own.
+    if (!breaking.signal.aborted) throw error
     run.isBrokenOff = true
   }
   report(run, terminal)

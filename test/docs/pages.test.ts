@@ -12,7 +12,7 @@ import { CANCEL_REASONS } from '../../src/services/orders/contract.ts'
 import { blocksOf, projectFolder, readPage } from './markdown.ts'
 
 const ADR_LINES = 60
-const folders = ['docs/guides', 'docs/adr', 'docs/reference']
+const folders = ['docs/guides', 'docs/adr', 'docs/explanation', 'docs/reference']
 const pages = [
   'README.md',
   'ARCHITECTURE.md',
