@@ -37,7 +37,7 @@ async function fillFile(scene: Scene): Promise<Strike> {
   const isKilled = roll() < 0.5
   if (isKilled) await fleet.kill([place])
   else assert.equal(await fleet.shopAt(place).stop(), 0, 'a stop in order with a full disk')
-  return { endedAtMs: await fleet.start([place]), kills: isKilled ? 1 : 0, openCommits: 0 }
+  return { endedAtMs: await fleet.start([place]), kills: isKilled ? 1 : 0, stops: isKilled ? 1 : 2, openCommits: 0 }
 }
 
 function pagesOf(path: string): number {

@@ -8,7 +8,7 @@ import { reading } from './verdict.ts'
 export interface Disturbance {
   readonly fromMs: number
   readonly toMs: number
-  /** How many copies of one mail it explains: one, or one for each kill in it. */
+  /** How many copies of one mail it explains: one, or one for each process that ended in it. */
   readonly copies: number
 }
 

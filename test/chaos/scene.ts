@@ -16,6 +16,8 @@ export interface Strike {
   readonly endedAtMs: number
   /** Processes killed with kill -9. */
   readonly kills: number
+  /** Processes that were stopped in order; what they had under way is done again, too. */
+  readonly stops?: number
   /** Kills and stops that certainly left a transaction open. */
   readonly openCommits: number
   /** What a customer must not feel and did. */

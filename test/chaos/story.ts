@@ -153,12 +153,12 @@ class Story {
     figures.inFlight.push(load.cutOrders)
     const told = [...load.acknowledged.values()].map(({ orderId }) => orderId)
     await this.#recovers(figures, strike, told)
-    const { kills, openCommits, complaint } = strike
+    const { kills, stops = 0, openCommits, complaint } = strike
     figures.cycles += 1
     figures.orders += load.acknowledged.size - before
     figures.kills += kills
     figures.openCommits += openCommits
-    this.#disturbances.push({ fromMs, toMs: performance.now(), copies: Math.max(1, kills) })
+    this.#disturbances.push({ fromMs, toMs: performance.now(), copies: Math.max(1, kills + stops) })
     if (complaint !== undefined) this.violations.push(`${this.where}: ${complaint}`)
   }
 
