@@ -4,7 +4,7 @@ import type { Scene, Strike } from './scene.ts'
 
 const ORDERS_LATER = 30
 const CUTS_AT_MOST = 4
-const NOTICED_WITHIN_MS = 15_000
+const NOTICED_WITHIN_MS = 30_000
 
 /** Those of the shop only; the random half, or all of them, by the share. */
 const cutShare = (share: number): string => `SELECT pg_terminate_backend(pid) FROM pg_stat_activity

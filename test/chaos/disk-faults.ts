@@ -12,7 +12,7 @@ const SPARE_BYTES = 256 * 1024
 const MORE_BYTES = 4 * 2 ** 20
 /** Answers 503 after which the disk has been full for long enough. */
 const FELT = 20
-const FULL_WITHIN_MS = 45_000
+const FULL_WITHIN_MS = 90_000
 const ANSWERS_WITHIN_MS = 3000
 
 export async function fillDisk(scene: Scene): Promise<Strike> {

@@ -43,7 +43,7 @@ const PATIENCE_MS = 20_000
  */
 const ANSWERED_WITHIN_MS = 45_000
 const ANY_TIME_MS = 2 ** 31
-const MORE_WITHIN_MS = 15_000
+const MORE_WITHIN_MS = 60_000
 const UNAVAILABLE = 503
 const UNPROCESSABLE = 422
 /** How many of the orders name something that is not sold. */

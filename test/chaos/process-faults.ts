@@ -9,7 +9,8 @@ import type { ShopProcess } from './shop-process.ts'
 /** A fault comes when up to so many more orders were acknowledged, or commits made. */
 const ORDERS_LATER = 40
 const COMMITS_LATER = 20
-const STRUCK_WITHIN_MS = 15_000
+/** No promise: on a machine with nothing else to do it takes a second. */
+const STRUCK_WITHIN_MS = 60_000
 /** How often all processes of a cluster die at once. */
 const ALL_AT_ONCE = 0.2
 /** A start takes about one second on two cores. */
@@ -17,7 +18,7 @@ const START_MS = 1200
 const START_COMMITS = 5
 const STARTS_KILLED = 3
 /** Ten seconds of lease, a beat of a second, and time to take. */
-const TAKEN_OVER_WITHIN_MS = 20_000
+const TAKEN_OVER_WITHIN_MS = 30_000
 /** A transaction may last two seconds and a lock be waited for one; the rest is for a machine that others use. */
 const STALL_LIMIT_MS = 6000
 /** No transaction of the program lasts so long, unless its process does not work: what it could commit is refused. */

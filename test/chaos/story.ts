@@ -50,7 +50,8 @@ const BUYERS = 32
 const WARM_ORDERS = 15
 /** Above the five seconds that an answer may wait for an order's end, and two more for a database that is gone. */
 const PATIENCE_MS = 10_000
-const NEXT_ORDER_WITHIN_MS = 20_000
+/** How long it took is counted; this only ends a story in which none comes any more. */
+const NEXT_ORDER_WITHIN_MS = 60_000
 const AT_REST_WITHIN_MS = 60_000
 
 /** @throws when it is broken off, and what keeps the shop from being set up at all; never for a violation. */
