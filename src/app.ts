@@ -17,6 +17,7 @@ import { Lonja } from './platform/runtime/lonja.ts'
 import type { Settings } from './platform/settings.ts'
 import { IN_MEMORY, openDatabases, type OpenDatabases } from './platform/store/open-databases.ts'
 import { systemClock, systemRandom } from './platform/system.ts'
+import { startWatchdog, type Watchdog } from './platform/takeover/watchdog.ts'
 import { countCompensations } from './platform/telemetry/count-compensations.ts'
 import { createLogger, type Logger } from './platform/telemetry/logger.ts'
 import { createMetrics, type Metrics } from './platform/telemetry/metrics.ts'
@@ -192,14 +193,17 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
     batchWaitMs: settings.batchWaitMs,
   })
   const archive = archiveOf({ settings, log, metrics }, { application, opened, alerts })
+  let watchdog: Watchdog | undefined
   const stopAll = once(async () => {
     alerts.stop()
     await archive.stop()
     await application.stop()
+    await watchdog?.stop()
     stopAdapters()
     await opened.close()
   })
   try {
+    watchdog = watchdogOf(application, settings)
     await application.start()
   } catch (error) {
     await stopAll().catch(() => undefined)
@@ -239,6 +243,18 @@ function archiveOf(
 export function deadLetterFolderOf({ deadLetterFolder, store }: Pick<Settings, 'deadLetterFolder' | 'store'>): string {
   const isFile = store.kind === 'sqlite' && store.path !== IN_MEMORY
   return deadLetterFolder ?? join(isFile ? dirname(store.path) : 'var', 'dead-letters')
+}
+
+/** A process that only answers HTTP has handlers in hand too: those of its callers' commands. */
+function watchdogOf(application: Lonja, settings: Settings): Watchdog | undefined {
+  const { handlerLimitMs: limitMs, logLevel, logFormat, store, storeByService } = settings
+  if (limitMs === 0) return undefined
+  return startWatchdog(application, {
+    limitMs,
+    addressOf: (service) => storeByService[service] ?? store,
+    logLevel,
+    logFormat,
+  })
 }
 
 /** The outside systems: simulators unless the settings name real ones. */

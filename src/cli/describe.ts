@@ -44,6 +44,9 @@ function groupsOf(lonja: Lonja, lags: readonly GroupLag[]) {
       lag: own.reduce((sum, { head, next }) => sum + Math.max(0, head - next), 0),
       read: own.reduce((sum, { next }) => sum + next, 0),
       parked: lonja.parked(name),
+      oneByOne: own.flatMap(({ topic, partition, oneByOne }) =>
+        oneByOne === undefined ? [] : [`${topic}/${partition} ${oneByOne}`],
+      ),
       handlers: projection === undefined ? handlers : [...folds.keys()].map((type) => ({ type, name: 'fold' })),
     }
   })
@@ -69,8 +72,9 @@ function linesOf({ services, topics, groups, effects }: Description): string[] {
     ),
     ...part(
       'CONSUMER GROUPS',
-      groups.map(({ name, lag, read, parked, topics: heard }) => {
-        return [name, `lag ${lag}`, `read ${read}`, parkedText(parked), heard.join(', ')]
+      groups.map(({ name, lag, read, parked, oneByOne, topics: heard }) => {
+        const alone = oneByOne.map((each) => `; ${each}`).join('')
+        return [name, `lag ${lag}`, `read ${read}`, `${parkedText(parked)}${alone}`, heard.join(', ')]
       }),
     ),
     ...part(

@@ -73,7 +73,7 @@ async function openToRead(address: StoreAddress): Promise<Store> {
 
 /** Where every head, cursor and live table is. */
 async function lookAround({ runtimes, registry }: Lonja): Promise<void> {
-  for (const { channels, options, parking } of runtimes) {
+  for (const { channels, options, parking, takeovers } of runtimes) {
     // A projection that was rebuilt lies in another table than at first.
     await options.recalled?.()
     for (const { schema, topics } of registry.schemas) {
@@ -81,6 +81,7 @@ async function lookAround({ runtimes, registry }: Lonja): Promise<void> {
     }
     for (const service of options.hosted) await readCursors(options.store, service, channels)
     await parking.recall()
+    await takeovers.look()
   }
 }
 

@@ -21,7 +21,8 @@ export const FAULTS: FaultTable = {
   RangeError: 'permanent',
   SyntaxError: 'permanent',
   ZodError: 'undecodable',
-  ProcessDied: 'transient',
+  ProcessDied: 'permanent',
+  HandlerHung: 'permanent',
   UnknownMessage: 'unknown',
 }
 
@@ -30,9 +31,14 @@ export class UnknownMessage extends Error {
   override readonly name = 'UnknownMessage'
 }
 
-/** A message that was in hand when its process died, or whose handler never came back. */
+/** A message that was in hand when its process died, after others had died at the same place. */
 export class ProcessDied extends Error {
   override readonly name = 'ProcessDied'
+}
+
+/** A message whose handler never came back: the watchdog ended the process. */
+export class HandlerHung extends Error {
+  override readonly name = 'HandlerHung'
 }
 
 /** The class of anything thrown; what nobody listed may pass by itself. */

@@ -37,6 +37,8 @@ export interface GroupLag {
   readonly next: number
   readonly head: number
   readonly stopped: string | undefined
+  /** Why each record is handled by itself, where processes died over them. */
+  readonly oneByOne?: string | undefined
 }
 
 export interface Application {

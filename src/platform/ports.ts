@@ -224,6 +224,11 @@ export function checkSchemaVersion({ schema, version, oldest = 1 }: SchemaDeclar
 export interface Membership {
   /** Joins; resolves when the first share of partitions is held (all of them, where nobody else is there). */
   start(): Promise<void>
+  /**
+   * The partitions that were taken over from a process that died, each told once. Where a membership can't tell,
+   * nobody is taken to have died.
+   */
+  inherited?(): readonly { readonly partitions: number; readonly partition: number }[] | 'all'
   /** Whether this process works on the partition, of all topics that have this count of partitions. */
   holds(partitions: number, partition: number): boolean
   /** Called after partitions came or went; what was kept in memory for them is void. */

@@ -95,6 +95,10 @@ export interface ToyLedgerOptions extends LedgerOptions {
   /** The pauses between retries come from it. */
   readonly random?: Random
   readonly observer?: Partial<Observer>
+  /** Off: entries are posted, and nobody handles them. */
+  readonly works?: boolean
+  /** Whoever watches it comes before it starts. */
+  readonly beforeStart?: (lonja: Lonja) => void
 }
 
 /** Starts desk and ledger on a database in memory, or on the one given. */
@@ -108,13 +112,14 @@ export async function startToyLedger(options: ToyLedgerOptions = {}) {
     services: [deskService, ledgerWith(options)],
     chosen: ['desk', 'ledger'],
     databases: [{ store, membership, services: ['desk', 'ledger'] }],
-    works: true,
+    works: options.works ?? true,
     adapters: {},
     clock,
     random: options.random ?? systemRandom,
     observer: { ...silentObserver, ...options.observer },
     strict: true,
   })
+  options.beforeStart?.(lonja)
   await lonja.start()
   return {
     lonja,

@@ -11,11 +11,13 @@ export interface TroubledOptions extends ToyLedgerOptions {
   readonly bad?: readonly string[]
   /** What their handler throws. */
   readonly thrown?: () => Error
+  /** What the clock says at first. */
+  readonly startsAt?: number
 }
 
 /** Time stands still until the test moves it with `pass`; the pause before a retry is half of the longest. */
 export async function startTroubledLedger({ thrown = () => new Error('trouble'), ...options }: TroubledOptions = {}) {
-  const clock = createVirtualClock()
+  const clock = createVirtualClock(options.startsAt)
   const bad = new Set(options.bad)
   const state = { isDown: false }
   const tried: string[] = []

@@ -4,6 +4,7 @@ import { auditWrites } from '../audit/audit.ts'
 import type { Clock, Plan, Store, Write } from '../ports.ts'
 import { Conflict } from '../ports.ts'
 import type { Registry } from '../runtime/registry.ts'
+import { KILLER_CODES } from '../takeover/stored-hand.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import { deadLetterIn } from './dead-letter.ts'
 import type { Case, Docket, Hindrance } from './docket.ts'
@@ -94,7 +95,9 @@ export function rejoin(
   const { group, keyName, position: place } = letter
   // Where the key was free meanwhile, the numbers of its queue began anew.
   const position = first === undefined ? place : Math.min(place, first - 1)
-  const fresh = { ...letter, attempts: 0, firstFailedAt: null, lastFailedAt: null, failure: undefined }
+  // One that killed its process says so in its queue: it is tried alone.
+  const failure = KILLER_CODES.has(letter.failure.code) ? letter.failure : undefined
+  const fresh = { ...letter, attempts: 0, firstFailedAt: null, lastFailedAt: null, failure }
   changes.join(service, { ...fresh, position, deadLetter: letter.id })
   const empty = { messages: 0, tail: 0, firstFailedAt: now, parkedAt: now, version: 0 }
   const waiting = key ?? { ...placeOf({ service, letter }), group, keyName, key: letter.key, ...empty }

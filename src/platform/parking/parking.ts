@@ -180,6 +180,14 @@ export class Parking {
     return due.toSorted((one, other) => one.due - other.due).slice(0, MAX_RETRIES)
   }
 
+  /** Every head whose time has come, whoever works on it. */
+  overdue(now: number): readonly ParkedKey[] {
+    if (this.retrying === 0) return []
+    return [...this.#groups.keys()].flatMap((group) =>
+      this.#all(group).filter(({ state, due }) => state === 'retrying' && due <= now),
+    )
+  }
+
   #isOurs({ state, partitions, partition }: ParkedKey): boolean {
     return state === 'retrying' && this.#options.holds(partitions, partition)
   }

@@ -64,8 +64,10 @@ export class RoundParking {
   before(turn: Turn): Fate {
     const { cursor, record } = turn
     const { parking } = this.#parts
-    if (parking.isEmpty && parking.breakers.isEmpty && this.isEmpty && cursor.refused === undefined) return 'handle'
+    const isTroubled = cursor.refused !== undefined || cursor.sentence !== undefined
+    if (parking.isEmpty && parking.breakers.isEmpty && this.isEmpty && !isTroubled) return 'handle'
     const { group } = cursor
+    if (cursor.sentence?.sequence === record.sequence) return this.#died(turn, cursor.sentence.error)
     if (record.type === MESSAGE_DIED || !this.#concerns(turn)) return 'handle'
     const parked = this.aside.changes.find(this.aside.nameOf(group, record))
     if (parked !== undefined) {
@@ -76,6 +78,19 @@ export class RoundParking {
     }
     if (cursor.refused !== undefined && record.sequence === cursor.next) return this.failed(turn, cursor.refused)
     return this.#probe(turn)
+  }
+
+  /** It was in hand when its process died: a retry would kill again, so it is dead at once. */
+  #died({ cursor, record }: Turn, error: Error): Fate {
+    const { group } = cursor
+    const parked = this.aside.changes.find(this.aside.nameOf(group, record))
+    const full = this.aside.fullBecause(group, { withKey: parked === undefined })
+    if (full !== undefined) return this.#full(cursor, full)
+    const failure = this.aside.weighDeath(group, record, error)
+    // Behind a parked key it was never tried here: its turn comes there, and it is found out there.
+    if (parked !== undefined) this.aside.queue(group, record, parked)
+    else this.aside.setAside(cursor, { group, record, failure, attempts: 1 })
+    return 'passed'
   }
 
   /** What the group has no handler for is nobody's to wait for, unless it should have one. */
@@ -117,7 +132,7 @@ export class RoundParking {
     if (!areMany && !isLast) return false
     const failing: string[] = []
     for (const other of this.#others(turn)) {
-      if (this.#parts.handler.canHandle(turn.cursor.group, other)) {
+      if (this.#canHandle(turn.cursor, other)) {
         breakers.succeeded(handler)
         return false
       }
@@ -146,7 +161,7 @@ export class RoundParking {
 
   /** A paused handler is asked now and then; who is asked changes, so that one bad message can't keep it paused. */
   #probe(turn: Turn): Fate {
-    const { parking, handler, now } = this.#parts
+    const { parking, now } = this.#parts
     const { breakers } = parking
     const name = handlerOf(turn)
     const probeAt = breakers.probeAt(name)
@@ -154,12 +169,17 @@ export class RoundParking {
     if (now < (this.#probes.get(placeOf(name)) ?? probeAt)) return this.#paused(turn, probeAt)
     const candidates = [turn.record, ...this.#others(turn)]
     const asked = candidates[breakers.probes(name) % candidates.length] ?? turn.record
-    if (handler.canHandle(turn.cursor.group, asked)) {
+    if (this.#canHandle(turn.cursor, asked)) {
       breakers.succeeded(name)
       return 'handle'
     }
     breakers.probeFailed(name)
     return this.#paused(turn, breakers.probeAt(name) ?? now)
+  }
+
+  #canHandle({ group, index }: Cursor, other: LogRecord): boolean {
+    this.#parts.hand.record(index, other.sequence)
+    return this.#parts.handler.canHandle(group, other)
   }
 
   #paused({ cursor, record }: Turn, until: number): 'stopped' {

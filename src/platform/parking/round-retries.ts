@@ -10,6 +10,8 @@ import type { ParkedMessage } from './parked-message.ts'
 import { recordOf, storedRowOf } from './parked-message.ts'
 import { retryDelayMs } from './policy.ts'
 import type { Retry } from './retry.ts'
+import { parkedName } from '../takeover/item.ts'
+import { isDeath } from '../takeover/stored-hand.ts'
 import type { RoundParts, SettingAside } from './setting-aside.ts'
 
 /** What a try of one message came to for its queue. */
@@ -35,14 +37,26 @@ export class RoundRetries {
 
   async run(retries: readonly Retry[], transaction: Transaction): Promise<void> {
     if (retries.length === 0) return
-    const { handler } = this.#parts
+    const { handler, hand } = this.#parts
     const read = retries.map((retry) => {
       const messages = retry.messages.map((message): Read => ({ message, record: recordOf(message) }))
-      for (const { record } of messages) handler.want(retry.group, record)
+      for (const each of messages) {
+        // Nothing of one that is given up without a try is run, not even what names its states.
+        if (retry.refused !== undefined && each === messages[0]) continue
+        this.#takeInHand(retry.parked, each.message)
+        handler.want(retry.group, each.record)
+      }
       return { retry, messages }
     })
+    hand.down()
     await Promise.all([handler.load(transaction), this.#loadLetters(retries, transaction)])
     for (const { retry, messages } of read) this.#retry(retry, messages)
+    hand.down()
+  }
+
+  #takeInHand(parked: ParkedKey, { position }: ParkedMessage): void {
+    const { partitions, partition } = parked
+    this.#parts.hand.named('retry', { name: parkedName(parked), at: position, partitions, partition })
   }
 
   /** Messages that were redriven have a dead letter, which says what becomes of them. */
@@ -102,11 +116,13 @@ export class RoundRetries {
     const { parking, now } = this.#parts
     const { breakers } = parking
     const name = { group: group.name, type: record.type }
+    if (isFirst && isDeath(refused)) return this.#failed({ group, parked }, { message, record }, refused)
     const probeAt = breakers.probeAt(name)
     if (probeAt !== undefined && now < probeAt) {
       parking.defer(parked, probeAt)
       return 'untried'
     }
+    this.#takeInHand(parked, message)
     const thrown = isFirst && refused !== undefined ? { error: refused } : this.#thrown(group, record)
     if (thrown !== undefined) {
       if (probeAt === undefined) return this.#failed({ group, parked }, { message, record }, thrown.error)
@@ -141,7 +157,9 @@ export class RoundRetries {
   #failed({ group, parked }: Pick<Retry, 'group' | 'parked'>, { message, record }: Read, error: unknown): Step {
     const { parking, now } = this.#parts
     const { tries, tryForMs } = parking.policyOf(group)
-    const failure = this.#aside.weigh(group, record, error)
+    const failure = isDeath(error)
+      ? this.#aside.weighDeath(group, record, error)
+      : this.#aside.weigh(group, record, error)
     const attempts = message.attempts + 1
     const firstFailedAt = message.firstFailedAt ?? now
     const failed: ParkedMessage = { ...message, attempts, firstFailedAt, lastFailedAt: now, failure }

@@ -8,6 +8,7 @@ import type { Cursor } from '../runtime/channels.ts'
 import type { Outbox } from '../runtime/outbox.ts'
 import type { RecordHandler } from '../runtime/record-handler.ts'
 import type { Group, Registry } from '../runtime/registry.ts'
+import type { Hand } from '../takeover/hand.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import { deadLetterOf } from './dead-letter.ts'
 import type { Failure } from './failure.ts'
@@ -26,6 +27,7 @@ export interface RoundParts {
   readonly outbox: Outbox
   readonly now: number
   readonly newId: () => string
+  readonly hand: Hand
 }
 
 /** What somebody should be told of once it is committed. */
@@ -85,6 +87,16 @@ export class SettingAside {
     const isSound = schema === undefined || schema.safeParse(record.data).success
     const faultClass: FaultClass = thrown !== 'unknown' && !isSound ? 'undecodable' : thrown
     return failureOf(error, record, { faultClass, handler: handler.inHand, schema })
+  }
+
+  /** Weighs a death: nothing of the message is looked at, and it is never tried again by itself. */
+  weighDeath({ reactions, name }: Group, record: LogRecord, error: Error): Failure {
+    const handlers = (reactions.get(record.type) ?? []).map((reaction) => reaction.name)
+    return failureOf(error, record, {
+      faultClass: 'permanent',
+      handler: handlers.join(', ') || name,
+      schema: undefined,
+    })
   }
 
   /** Why no more may be parked in the record's group; undefined while there is room. */

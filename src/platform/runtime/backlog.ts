@@ -20,6 +20,8 @@ export interface BacklogOptions {
   readonly alarm: (cursor: Cursor, message: string, kind: AlarmKind) => void
   /** At most one record a cursor: to find the one that a batch can't be committed with. */
   readonly oneByOne?: boolean
+  /** Only these cursors. */
+  readonly takes?: (cursor: Cursor) => boolean
 }
 
 /** The next records of every cursor that is behind. */
@@ -29,6 +31,7 @@ export async function readBacklog(options: BacklogOptions): Promise<Delivery[]> 
     if (!options.isOurs(channel)) continue
     for (const cursor of channel.cursors) {
       if (cursor.next >= channel.next || isStopped(cursor, options.now)) continue
+      if (options.takes?.(cursor) === false) continue
       const cursors = behind.get(channel.source)
       if (cursors === undefined) behind.set(channel.source, [cursor])
       else cursors.push(cursor)

@@ -8,6 +8,7 @@ import type { Input } from './inputs.ts'
 import type { Observer } from './observer.ts'
 import type { Parking } from '../parking/parking.ts'
 import type { Retry } from '../parking/retry.ts'
+import type { Hand } from '../takeover/hand.ts'
 import type { Registry } from './registry.ts'
 import type { Batch, FailedTimer, Fault } from './round-context.ts'
 import { Round } from './round.ts'
@@ -15,7 +16,7 @@ import { Round } from './round.ts'
 /** Conflicts in a row before the batch is taken apart: by then it is no race but a row that can never be written. */
 const MAX_CONFLICTS = 8
 
-const NOTHING: Batch = { inputs: [], backlog: [], timers: [], retries: [] }
+export const NOTHING: Batch = { inputs: [], backlog: [], timers: [], retries: [] }
 
 /** A part that can't be committed even alone. */
 export type PartFailure = { readonly input: Input; readonly error: unknown } | Fault | FailedTimer | FailedRetry
@@ -38,6 +39,7 @@ export interface BatchRunnerOptions {
   readonly isOurs: (channel: Channel) => boolean
   readonly liveTable: (service: string, projection: Projection) => Table
   readonly parking: Parking
+  readonly hand: Hand
   /** Memory read again after somebody else wrote, and what is left to do. */
   readonly afresh: (inputs: readonly Input[]) => Promise<Batch>
   readonly committed: (round: Round) => void
@@ -110,21 +112,21 @@ export class BatchRunner {
 
   /** Each part alone and without a cascade, so that the unsound one costs only itself. */
   async #takeApart(inputs: readonly Input[]): Promise<void> {
-    for (const input of inputs) await this.#alone({ ...NOTHING, inputs: [input] }, (error) => ({ input, error }))
+    for (const input of inputs) await this.alone({ ...NOTHING, inputs: [input] }, (error) => ({ input, error }))
     const { backlog, timers, retries } = await this.#options.afresh([])
-    for (const retry of retries) await this.#retryAlone({ ...retry, messages: retry.messages.slice(0, 1) })
+    for (const retry of retries) await this.retryAlone({ ...retry, messages: retry.messages.slice(0, 1) })
     for (const { cursor, records } of backlog) {
       const [record] = records
       if (record === undefined) continue
       const first = { ...NOTHING, backlog: [{ cursor, records: [record] }] }
-      await this.#alone(first, (error) => ({ cursor, record, error }))
+      await this.alone(first, (error) => ({ cursor, record, error }))
     }
-    for (const timer of timers) await this.#alone({ ...NOTHING, timers: [timer] }, (error) => ({ timer, error }))
+    for (const timer of timers) await this.alone({ ...NOTHING, timers: [timer] }, (error) => ({ timer, error }))
   }
 
   /** A parked message whose outcome the store refuses has failed, as if its handler had thrown. */
-  async #retryAlone(retry: Retry): Promise<void> {
-    await this.#alone(
+  async retryAlone(retry: Retry): Promise<void> {
+    await this.alone(
       { ...NOTHING, retries: [retry] },
       (error) => ({ retry, error }),
       (error) => {
@@ -134,8 +136,12 @@ export class BatchRunner {
     )
   }
 
-  /** @param instead what to commit in place of a batch that can't be. */
-  async #alone(
+  /**
+   * Commits a batch of one part, without a cascade.
+   *
+   * @param instead what to commit in place of a batch that can't be.
+   */
+  async alone(
     batch: Batch,
     failureOf: (error: unknown) => PartFailure,
     instead?: (error: unknown) => Batch | undefined,
@@ -146,7 +152,7 @@ export class BatchRunner {
       if (isStoreFailure(error)) throw error
       const other = instead?.(error)
       if (other === undefined) this.#options.failed(failureOf(error))
-      else await this.#alone(other, failureOf)
+      else await this.alone(other, failureOf)
     }
   }
 }

@@ -36,6 +36,12 @@ export interface Cursor {
   retryAt: number
   /** The store refused what the record at `next` leads to, at each quick try: it is set aside without another. */
   refused: unknown
+  /** Its number in the list that the watchdog was given. */
+  index: number
+  /** The record that was in hand when its process died: it is given up when its turn comes, its handler never runs. */
+  sentence: { readonly sequence: number; readonly error: Error } | undefined
+  /** Processes died here without getting on: one record at a time up to there, each noted before it is handled. */
+  suspect: { readonly until: number; readonly deaths: number } | undefined
 }
 
 export class Channels {
@@ -67,6 +73,11 @@ export class Channels {
     const channel = channels[partitionFor(key, channels.length)]
     if (channel === undefined) throw new Error(`${topic} has no partition for this key.`)
     return channel
+  }
+
+  /** Effects and timers are shared out by the partitions of the first topic: all commands topics have as many. */
+  get workPartitions(): number {
+    return this.all[0]?.partitions ?? 1
   }
 
   of(source: string): readonly Channel[] {
@@ -122,6 +133,9 @@ function newChannel(
       tries: 0,
       retryAt: 0,
       refused: undefined,
+      index: 0,
+      sentence: undefined,
+      suspect: undefined,
     })
   }
   return channel

@@ -1,7 +1,10 @@
 // What comes into a batch from outside the log: commands of callers, answers of effects, failed tries of effects.
 import type { Reply } from '../../kernel/route.ts'
 import type { Answer } from '../../kernel/effect.ts'
+import { type MessageInfo, keyOf, topicNamed } from '../../kernel/message.ts'
+import { topicOf } from '../../kernel/message-died.ts'
 import type { Submission } from '../application.ts'
+import { partitionFor } from '../log/murmur2.ts'
 import type { EffectRow } from './outbox.ts'
 import type { Reaction } from './registry.ts'
 
@@ -24,6 +27,34 @@ export interface CommandInput {
   readonly isInDoubt?: true
   readonly resolve: (reply: Reply) => void
   readonly reject: (error: unknown) => void
+}
+
+/** A refusal that may come from a lagging copy is tried again for this long. */
+const PATIENCE_MS = 2000
+/** A command whose commit is in doubt is run again for this long. */
+const DOUBT_MS = 10_000
+
+/** @param own the scope counts where the submission has none. */
+export function commandInput(
+  what: { readonly submission: Submission; readonly reaction: Reaction; readonly info: MessageInfo },
+  own: { readonly scope: string; readonly now: number } & Pick<CommandInput, 'resolve' | 'reject'>,
+): CommandInput {
+  const { submission, reaction, info } = what
+  const { scope, now, resolve, reject } = own
+  const key = keyOf(info, submission.command.data)
+  return {
+    kind: 'command',
+    submission,
+    reaction,
+    key,
+    partition: partitionFor(key, topicNamed(topicOf(info, reaction.service)).partitions),
+    scope,
+    isFirstTry: submission.scope === undefined,
+    patientUntil: now + PATIENCE_MS,
+    doubtUntil: now + DOUBT_MS,
+    resolve,
+    reject,
+  }
 }
 
 /** The outcome of a call to the outside; the row goes in the transaction that takes it. */

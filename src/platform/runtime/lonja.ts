@@ -9,13 +9,15 @@ import { discard, redrive } from '../parking/dead-letter-office.ts'
 import type { ParkedCounts } from '../parking/parking.ts'
 import type { LetterPlace } from '../operations/letters.ts'
 import { letterPlaces } from '../operations/letters.ts'
+import { Hand } from '../takeover/hand.ts'
 import { LiveTables } from '../rebuild/live-tables.ts'
 import { Rebuilds } from '../rebuild/rebuilds.ts'
+import type { Cursor } from './channels.ts'
 import { checkWiring } from './check-wiring.ts'
 import type { Observer } from './observer.ts'
 import { createReader } from './reader.ts'
 import type { Registry } from './registry.ts'
-import { buildRegistry } from './registry.ts'
+import { buildRegistry, reactionsOf } from './registry.ts'
 import { Runtime } from './runtime.ts'
 import { inStoryOrder } from './story-order.ts'
 import { readStory } from './story.ts'
@@ -53,6 +55,8 @@ export class Lonja implements Application {
   readonly rebuilds: Rebuilds
   /** Where the dead letters and parked keys of each service lie. */
   readonly letterPlaces: readonly LetterPlace[]
+  /** What is handled at this moment, for the watchdog. */
+  readonly hand: Hand
   readonly #options: LonjaOptions
   readonly #tables: LiveTables
 
@@ -62,6 +66,7 @@ export class Lonja implements Application {
     this.#options = options
     this.services = options.services.filter(({ name }) => options.chosen.includes(name))
     this.registry = buildRegistry(options.services)
+    this.hand = new Hand(reactionsOf(this.registry))
     this.#tables = new LiveTables(options.services)
     this.runtimes = options.databases.map((database) => this.#runtimeOf(database))
     this.letterPlaces = letterPlaces(this.registry, options.databases)
@@ -81,6 +86,7 @@ export class Lonja implements Application {
       membership,
       adapters,
       observer,
+      hand: this.hand,
       strict,
       batchWaitMs,
       grown: (sources) => {
@@ -188,6 +194,7 @@ export class Lonja implements Application {
             next: cursor.next,
             head: next,
             stopped: cursor.stopped,
+            oneByOne: cursor.suspect === undefined ? undefined : oneByOneText(cursor.suspect),
           }
         }),
       ),
@@ -234,10 +241,19 @@ export class Lonja implements Application {
   }
 }
 
-function healthOfLag({ group, head, next, stopped, topic, partition }: GroupLag): PartHealth {
+function oneByOneText({ until, deaths }: NonNullable<Cursor['suspect']>): string {
+  const why = deaths > 0 ? `${deaths} processes died here without getting on` : 'what leads here killed its process'
+  return `one by one up to ${until}: ${why}`
+}
+
+function healthOfLag({ group, head, next, stopped, oneByOne, topic, partition }: GroupLag): PartHealth {
   const part = `group ${group}`
   const degraded = (detail: string): PartHealth => ({ part, status: 'degraded', detail })
-  if (stopped !== undefined) return degraded(`stands still at ${topic}/${partition}: ${stopped}`)
+  const alone = oneByOne === undefined ? '' : `handles ${topic}/${partition} ${oneByOne}`
+  if (stopped !== undefined) {
+    return degraded(`stands still at ${topic}/${partition}: ${stopped}${alone === '' ? '' : `; ${alone}`}`)
+  }
+  if (alone !== '') return degraded(alone)
   if (head - next > LAG_DEGRADED) return degraded(`${head - next} records behind on ${topic}/${partition}`)
   return { part, status: 'healthy', detail: 'keeps up' }
 }

@@ -2,6 +2,7 @@
 import type { LogRecord } from '../log/record.ts'
 import type { HandlerName } from '../parking/breakers.ts'
 import type { ParkingNote } from '../parking/setting-aside.ts'
+import type { StoredHand } from '../takeover/stored-hand.ts'
 import type { Cursor } from './channels.ts'
 import type { Round } from './round.ts'
 
@@ -35,6 +36,10 @@ export interface Observer {
   breakerClosed(handler: HandlerName): void
   /** A cursor stands still and needs a look. */
   alarm(cursor: Cursor, message: string, kind?: AlarmKind): void
+  /** Partitions of a process that died were taken over: what waits there, and how much of it goes one by one now. */
+  tookOver(takeover: { readonly lot: string; readonly waiting: number; readonly alone: number }): void
+  /** A message was in hand when its process died, and is given up or set back. */
+  foundInHand(what: { readonly hand: StoredHand; readonly group: string; readonly error: Error }): void
   /** The store can't be used at present. */
   storeDown(error: Error): void
   storeUp(): void
@@ -50,6 +55,8 @@ export const silentObserver: Observer = {
   breakerOpened: () => undefined,
   breakerClosed: () => undefined,
   alarm: () => undefined,
+  tookOver: () => undefined,
+  foundInHand: () => undefined,
   storeDown: () => undefined,
   storeUp: () => undefined,
 }

@@ -275,6 +275,7 @@ export function effectCells(row: EffectRow & { readonly lastError?: string }): R
   ]
 }
 
-function timerCells({ due, partition, name, key, command, correlation }: TimerRow): Row {
+/** The cells of a timer's row, in the order of its table. */
+export function timerCells({ due, partition, name, key, command, correlation }: TimerRow): Row {
   return [due, partition, name, key, command === undefined ? null : JSON.stringify(command), correlation]
 }

@@ -4,6 +4,7 @@ import type { Context } from '../../kernel/handler.ts'
 import type { LogRecord } from '../log/record.ts'
 import { positionOf } from '../log/record.ts'
 import type { Transaction } from '../ports.ts'
+import type { Hand } from '../takeover/hand.ts'
 import type { Outbox } from './outbox.ts'
 import type { ProjectionSet } from './projection-set.ts'
 import type { Group, Outcome, Reaction, Registry } from './registry.ts'
@@ -15,6 +16,7 @@ export interface HandlerParts {
   readonly projections: ProjectionSet
   readonly outbox: Outbox
   readonly system: Context
+  readonly hand: Hand
 }
 
 /** Whoever counts what handlers do can tell by the principal that this one's outcome is thrown away. */
@@ -113,6 +115,7 @@ export class RecordHandler {
 
   #outcomes(reaction: Reaction, record: LogRecord, system: Context): readonly Outcome[] {
     this.inHand = reaction.name
+    this.#parts.hand.handler(reaction)
     const startedAt = performance.now()
     const outcomes = reaction.handle(record.data, this.#parts.documents, system)
     this.#timed(reaction, performance.now() - startedAt)

@@ -21,12 +21,14 @@ import {
   deadLettersTable,
   effectsTable,
   idempotencyTable,
+  inHandTable,
   parkedKeysTable,
   parkedTable,
   parkingLotsTable,
   projectionTable,
   stateTable,
   streamsTable,
+  takeoversTable,
   timersTable,
   trailTable,
 } from '../store/tables.ts'
@@ -151,6 +153,12 @@ export function buildRegistry(services: readonly Service[]): Registry {
     schemas: schemasOf(services, tables, senders),
     sourcesOf: (topic) => senders.get(topic) ?? [],
   }
+}
+
+/** Everything that can be in hand. */
+export function reactionsOf({ groups, commands, answers, sagaTimers }: Registry): Reaction[] {
+  const heard = groups.flatMap(({ reactions }) => [...reactions.values()].flat())
+  return [...new Set([...heard, ...commands.values(), ...answers.values(), ...sagaTimers.values()])]
 }
 
 /** Every kind of state of a service; a saga's instances are one. */
@@ -288,14 +296,17 @@ function schemasOf(
     {
       schema: PLATFORM_SCHEMA,
       version: SCHEMA_VERSION,
-      tables: [trailTable, parkingLotsTable, auditTable],
+      tables: [trailTable, parkingLotsTable, auditTable, takeoversTable, inHandTable],
       topics: [],
     },
     ...own,
   ]
 }
 
-/** Cursors, idempotency keys, parking, streams, sagas, entities, timers, effects, projections, trail, audit; each by name. */
+/**
+ * Cursors, idempotency keys, parking, streams, sagas, entities, timers, effects, projections, trail, audit, takeovers;
+ * each by name.
+ */
 function lockOrderOf(
   services: readonly Service[],
   tables: ReadonlyMap<string, ServiceTables>,
@@ -324,5 +335,7 @@ function lockOrderOf(
   rank(parkingLotsTable, 2)
   rank(trailTable, 13)
   rank(auditTable, 14)
+  rank(takeoversTable, 15)
+  rank(inHandTable, 16)
   return (table) => ranks.get(`${table.schema}.${table.name}`) ?? 12
 }

@@ -6,6 +6,7 @@ import type { Channel, Channels, Cursor } from './channels.ts'
 import type { DocumentCache } from './document-cache.ts'
 import type { Parking } from '../parking/parking.ts'
 import type { Retry } from '../parking/retry.ts'
+import type { Hand } from '../takeover/hand.ts'
 import type { AnswerInput, Input } from './inputs.ts'
 import type { TimerRow } from './outbox.ts'
 import type { Registry } from './registry.ts'
@@ -27,6 +28,8 @@ export interface RoundContext {
   readonly cache: DocumentCache | undefined
   readonly liveTable: (service: string, projection: Projection) => Table
   readonly parking: Parking
+  /** Where the watchdog sees what is being handled. */
+  readonly hand: Hand
 }
 
 /** What one batch is made of. */

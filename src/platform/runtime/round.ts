@@ -8,14 +8,16 @@ import type { Turn } from '../parking/round-parking.ts'
 import { RoundParking } from '../parking/round-parking.ts'
 import { RoundRetries } from '../parking/round-retries.ts'
 import type { Plan, Row, Transaction, Write } from '../ports.ts'
+import { answerName } from '../takeover/item.ts'
 import type { Channel, Cursor } from './channels.ts'
 import { Commands, mayCatchUp } from './commands.ts'
-import type { Batch, Delivery, FailedInput, FailedTimer, RoundContext } from './round-context.ts'
+import type { Batch, Delivery, FailedInput, RoundContext } from './round-context.ts'
 import type { AnswerInput, AttemptInput, CommandInput, CommandOutcome, Input } from './inputs.ts'
-import type { EffectRow, TimerRow, TrailNote } from './outbox.ts'
+import type { EffectRow, TrailNote } from './outbox.ts'
 import { Outbox } from './outbox.ts'
 import { ProjectionSet } from './projection-set.ts'
 import { RecordHandler } from './record-handler.ts'
+import { RoundTimers, mayFire } from './round-timers.ts'
 import { sagaKind } from './saga-reaction.ts'
 import { WorkingSet } from './working-set.ts'
 import { cursorWrites, effectWrites, streamWrites, timerWrites } from './round-writes.ts'
@@ -26,13 +28,9 @@ const MAX_PASSES = 16
 /** What one batch may append before it stops cascading, so that its commit stays short. */
 const MAX_RECORDS = 6000
 
-const TIMER_RETRY_MS = 10_000
-
 export class Round {
   readonly outbox: Outbox
   readonly failedInputs: FailedInput[] = []
-  readonly failedTimers: FailedTimer[] = []
-  readonly firedTimers: TimerRow[] = []
   readonly outcomes = new Map<CommandInput, CommandOutcome>()
   readonly taken: AnswerInput[] = []
   /** Failed tries of effects, with their rows as they become. */
@@ -49,6 +47,7 @@ export class Round {
   readonly #halted = new Set<Cursor>()
   readonly #audit: AuditEntry[] = []
   readonly #retries: RoundRetries
+  readonly timers: RoundTimers
   readonly #system: Context
 
   constructor(context: RoundContext, transaction: Transaction) {
@@ -62,10 +61,12 @@ export class Round {
     this.#system = { now, newId: context.newId, principal: 'system', role: 'admin' }
     const { outbox } = this
     const [documents, projections, system] = [this.#documents, this.#projections, this.#system]
-    this.handler = new RecordHandler({ registry, documents, projections, outbox, system })
-    const parts = { registry, parking: context.parking, handler: this.handler, outbox, now, newId: context.newId }
+    const { hand, parking, newId } = context
+    this.handler = new RecordHandler({ registry, documents, projections, outbox, system, hand })
+    const parts = { registry, parking, handler: this.handler, outbox, now, newId, hand }
     this.parking = new RoundParking(parts)
     this.#retries = new RoundRetries(parts, this.parking.aside)
+    this.timers = new RoundTimers({ context, documents, handler: this.handler, outbox, system })
   }
 
   /** Runs inputs, retries, the backlog and what they lead to, then the timers that nothing unread could make void. */
@@ -73,11 +74,12 @@ export class Round {
     await Promise.all([this.#takeInputs(inputs), this.parking.load(this.#transaction)])
     await this.#retries.run(retries, this.#transaction)
     this.records += this.#retries.records
-    await this.deliver(backlog)
+    await this.deliver(backlog, 'log')
     await this.#cascade()
-    const ready = timers.filter((timer) => this.#mayFire(timer))
+    const progress = { positionOf: (cursor: Cursor) => this.positionOf(cursor), fresh: this.outbox.fresh }
+    const ready = timers.filter((timer) => mayFire(this.#context.channels, timer, progress))
     if (ready.length === 0) return
-    await this.#fire(ready)
+    await this.timers.fire(ready, this.#transaction)
     await this.#cascade()
   }
 
@@ -86,8 +88,16 @@ export class Round {
     await this.#commands.load(this.#transaction, commands)
     const attempts = inputs.filter((input) => input.kind === 'attempt')
     const answers = inputs.filter((input) => input.kind === 'answer')
-    for (const { reaction, submission } of commands) this.handler.wantFor(reaction, submission.command.data)
-    for (const { reaction, row, answer } of answers) this.handler.wantFor(reaction, { request: row.request, answer })
+    const { hand } = this.#context
+    for (const { reaction, submission } of commands) {
+      hand.unnamed('command', reaction)
+      this.handler.wantFor(reaction, submission.command.data)
+    }
+    for (const input of answers) {
+      hand.unnamed('answer', input.reaction)
+      this.handler.wantFor(input.reaction, { request: input.row.request, answer: input.answer })
+    }
+    hand.down()
     await this.#documents.load(this.#transaction)
     for (const input of attempts) {
       const row = { ...input.row, version: input.row.version + 1, attempts: input.row.attempts + 1, due: input.due }
@@ -96,6 +106,13 @@ export class Round {
     }
     for (const input of answers) this.#takeAnswer(input)
     for (const input of commands) this.outcomes.set(input, this.#takeCommand(input))
+    hand.down()
+  }
+
+  #takeInHand({ row }: AnswerInput): void {
+    const { hand, channels } = this.#context
+    const { partition, version } = row
+    hand.named('answer', { name: answerName(row), at: version, partitions: channels.workPartitions, partition })
   }
 
   #takeCommand(input: CommandInput): CommandOutcome {
@@ -111,6 +128,7 @@ export class Round {
     const { command, principal, role, traceparent, deed } = submission
     const { now, newId, registry } = this.#context
     const service = registry.services.find(({ name }) => name === reaction.service)
+    this.#context.hand.unnamed('command', reaction)
     try {
       this.#documents.begin(reaction.service)
       const outcomes = reaction.handle(command.data, this.#documents, { now, newId, principal, role })
@@ -145,6 +163,8 @@ export class Round {
 
   #takeAnswer(input: AnswerInput): void {
     const { reaction, row, answer } = input
+    this.#takeInHand(input)
+    this.#context.hand.handler(reaction)
     try {
       this.#documents.begin(reaction.service)
       const outcomes = reaction.handle({ request: row.request, answer }, this.#documents, this.#system)
@@ -166,10 +186,22 @@ export class Round {
   }
 
   /** Handles records group by group: all their states in one load, then each record over what those before it left. */
-  async deliver(deliveries: readonly Delivery[]): Promise<void> {
-    for (const { cursor, records } of deliveries) for (const record of records) this.handler.want(cursor.group, record)
+  async deliver(deliveries: readonly Delivery[], from: 'log' | 'memory'): Promise<void> {
+    const { hand } = this.#context
+    hand.recordsFrom(from)
+    for (const { cursor, records } of deliveries) {
+      for (const record of records) {
+        // Nothing of one that killed its process is run again, not even what names its states.
+        if (cursor.sentence?.sequence === record.sequence) continue
+        hand.record(cursor.index, record.sequence)
+        this.handler.want(cursor.group, record)
+      }
+    }
+    hand.down()
     await this.handler.load(this.#transaction)
+    hand.recordsFrom(from)
     for (const delivery of deliveries) this.#handleInOrder(delivery)
+    hand.down()
   }
 
   #handleInOrder({ cursor, records }: Delivery): void {
@@ -190,6 +222,7 @@ export class Round {
   #pass(turn: Turn): boolean {
     const fate = this.parking.before(turn)
     if (fate !== 'handle') return fate === 'passed'
+    this.#context.hand.record(turn.cursor.index, turn.record.sequence)
     try {
       this.handler.handle(turn.cursor.group, turn.record)
     } catch (error) {
@@ -215,7 +248,7 @@ export class Round {
     for (let pass = 0; pass < MAX_PASSES && this.outbox.records < MAX_RECORDS; pass += 1) {
       const deliveries = this.#offers()
       if (deliveries.length === 0) return
-      await this.deliver(deliveries)
+      await this.deliver(deliveries, 'memory')
     }
   }
 
@@ -235,43 +268,6 @@ export class Round {
     return deliveries
   }
 
-  /** A timer fires only when its group has read all that could have answered before it came due. */
-  #mayFire({ service, partition }: TimerRow): boolean {
-    return this.#context.channels.all.every((channel) => {
-      if (channel.partition !== partition) return true
-      const end = channel.next + (this.outbox.fresh.get(channel)?.records.length ?? 0)
-      return channel.cursors.every((cursor) => cursor.group.name !== service || this.positionOf(cursor) === end)
-    })
-  }
-
-  async #fire(timers: readonly TimerRow[]): Promise<void> {
-    const { registry, now } = this.#context
-    const due = timers.map((timer) => {
-      const reaction =
-        timer.command === undefined ? registry.sagaTimers.get(timer.name) : registry.commands.get(timer.command.type)
-      return { timer, reaction, data: timer.command === undefined ? timer.key : timer.command.data }
-    })
-    for (const { reaction, data } of due) if (reaction !== undefined) this.handler.wantFor(reaction, data)
-    await this.#documents.load(this.#transaction)
-    for (const { timer, reaction, data } of due) {
-      this.firedTimers.push(timer)
-      if (reaction === undefined) continue
-      try {
-        this.#documents.begin(reaction.service)
-        const outcomes = reaction.handle(data, this.#documents, this.#system)
-        this.outbox.take(outcomes, { ...timer, cause: `timer ${timer.name}`, traceparent: undefined })
-        this.#documents.keep()
-        if (outcomes.length === 0) continue
-        const note: TrailNote = { at: now, service: timer.service, what: 'timer', name: timer.name, detail: 'came due' }
-        this.outbox.note(timer.correlation, note)
-      } catch (error) {
-        this.failedTimers.push({ timer, error })
-        // A failing timer goes to the back of the queue and holds up nobody.
-        this.outbox.timers.push({ ...timer, due: now + TIMER_RETRY_MS })
-      }
-    }
-  }
-
   /** By the clock of the runtime: what its records are stamped with. */
   get startedAt(): number {
     return this.#context.now
@@ -289,7 +285,7 @@ export class Round {
       this.taken.length === 0 &&
       this.attempted.size === 0 &&
       this.parking.isEmpty &&
-      this.firedTimers.length === 0
+      this.timers.fired.length === 0
     )
   }
 
@@ -311,7 +307,7 @@ export class Round {
       ...streamWrites(registry, this.#documents.streamed(), now),
       ...this.#documents.changes(),
       ...effectWrites(registry, this.taken, this.attempted),
-      ...timerWrites(registry, this.firedTimers),
+      ...timerWrites(registry, this.timers.fired),
       ...this.outbox.writes(),
       ...this.#projections.changes(),
       ...auditWrites(this.#audit),
@@ -342,6 +338,7 @@ export class Round {
       cursor.tries = 0
       cursor.stopped = undefined
       cursor.refused = undefined
+      if (cursor.sentence !== undefined && cursor.sentence.sequence < position) cursor.sentence = undefined
     }
     this.outbox.inOrder().forEach(({ channel, records }, index) => {
       channel.next = (firsts[index] ?? channel.next) + records.length

@@ -1,6 +1,7 @@
 // What the loop of one process and database is made of.
 import type { Projection } from '../../kernel/projection.ts'
 import type { Clock, Membership, Random, Store, Table } from '../ports.ts'
+import type { Hand } from '../takeover/hand.ts'
 import type { Observer } from './observer.ts'
 import type { Registry } from './registry.ts'
 
@@ -23,6 +24,8 @@ export interface RuntimeOptions {
   readonly liveTable: (service: string, projection: Projection) => Table
   /** Called whenever memory is read afresh: what else is kept of this store is read again too. */
   readonly recalled?: () => Promise<void>
+  /** Where the watchdog sees what is being handled; one a process. */
+  readonly hand: Hand
   /** Tests: freeze documents, hand on records in their stored form. */
   readonly strict?: boolean
   /** How long to gather what comes in before a batch; at low load fewer and larger batches save processor time. */

@@ -1,58 +1,54 @@
 // The loop of one process and database: one batch at a time of all that waits; the rest happens after its commit.
 import type { Reply } from '../../kernel/route.ts'
-import { keyOf, topicNamed } from '../../kernel/message.ts'
-import { topicOf } from '../../kernel/message-died.ts'
 import type { Submission } from '../application.ts'
 import { Overloaded } from '../application.ts'
-import { partitionFor } from '../log/murmur2.ts'
 import { CommitUnknown, StoreUnavailable } from '../ports.ts'
 import { createIds } from '../ids.ts'
 import type { Channel } from './channels.ts'
 import { Channels, readCursors } from './channels.ts'
 import type { CommandInput, Input } from './inputs.ts'
-import { stillOpen } from './inputs.ts'
+import { commandInput, stillOpen } from './inputs.ts'
 import type { Round } from './round.ts'
 import type { Batch, Delivery } from './round-context.ts'
-import { BatchRunner } from './batch-runner.ts'
+import { BatchRunner, NOTHING } from './batch-runner.ts'
 import { Breakers } from '../parking/breakers.ts'
 import { PARKING_NEWS, Parking } from '../parking/parking.ts'
 import { type Retry, dueRetries } from '../parking/retry.ts'
 import { readBacklog } from './backlog.ts'
 import { HeadWatch } from './head-watch.ts'
+import { HeldPartitions } from './held-partitions.ts'
 import { DocumentCache } from './document-cache.ts'
 import { EffectExecutor } from './effect-executor.ts'
 import type { TimerRow } from './outbox.ts'
 import { ChangeListeners } from './change-listeners.ts'
 import { Setbacks } from './setbacks.ts'
 import { TIMER_RECHECK_MS, TimerWatch } from './timer-watch.ts'
+import { MAX_WAITING_INPUTS, WaitingInputs } from './waiting-inputs.ts'
 import { readOpenEffects } from './stored-rows.ts'
+import { OneByOne } from '../takeover/one-by-one.ts'
+import { Takeovers } from '../takeover/takeovers.ts'
 import type { RuntimeOptions } from './runtime-options.ts'
 
-/** What waits beyond this is refused: the caller should come back later. */
-const MAX_WAITING_INPUTS = 5000
-/** What one batch takes: batches of 256 were half as fast at 800 open orders, larger than 1,000 only wait longer. */
-const MAX_INPUTS = 1000
 /** A copy that lags is given so long before the command is tried again. */
 const CATCH_UP_MS = 50
 const STORE_RETRY_MS = 250
 /** How long the start waits for a share of the partitions. */
 const JOIN_PATIENCE_MS = 1000
-/** A refusal that may come from a lagging copy is tried again for this long. */
-const PATIENCE_MS = 2000
-/** A command whose commit is in doubt is run again for this long. */
-const DOUBT_MS = 10_000
 
 export class Runtime {
   readonly options: RuntimeOptions
   readonly channels: Channels
+  readonly #held: HeldPartitions
   readonly executor: EffectExecutor
   readonly newId: () => string
-  #waiting: Input[] = []
+  readonly #waiting = new WaitingInputs()
   readonly #listeners: ChangeListeners
   readonly #timers: TimerWatch
   readonly #idle = new Set<() => void>()
   readonly #logIds = new Map<string, string>()
   readonly parking: Parking
+  readonly takeovers: Takeovers
+  readonly #oneByOne: OneByOne
   readonly #batches: BatchRunner
   readonly #setbacks: Setbacks
   /** On PostgreSQL other processes write too: there every batch reads. */
@@ -72,6 +68,7 @@ export class Runtime {
     const { registry, hosted, works, clock, random, store } = options
     const groups = works ? registry.groups.filter(({ service }) => hosted.includes(service)) : []
     this.channels = new Channels(registry, groups)
+    this.#held = new HeldPartitions(options.membership, this.channels, works)
     this.newId = createIds(clock, random)
     this.#heads = new HeadWatch({ ...options, channels: this.channels })
     this.#listeners = new ChangeListeners(clock)
@@ -80,7 +77,7 @@ export class Runtime {
       ...options,
       hosted: works ? hosted : [],
       breakers: new Breakers(options),
-      holds: this.#works,
+      holds: this.#held.holds,
     })
     this.#batches = new BatchRunner({
       ...options,
@@ -106,6 +103,8 @@ export class Runtime {
     })
     const { channels, executor, parking } = this
     this.#setbacks = new Setbacks({ ...options, channels, executor, parking, isOurs: this.#isOurs })
+    this.takeovers = new Takeovers({ ...options, channels, parking, holds: this.#held.holds })
+    this.#oneByOne = new OneByOne({ store, clock, takeovers: this.takeovers, batches: this.#batches })
   }
 
   /** Reads where everything stands and goes on from there. */
@@ -134,10 +133,7 @@ export class Runtime {
     this.executor.stop()
     this.#cancelAlarm()
     if (this.#isRunning) await new Promise<void>((resolve) => this.#idle.add(resolve))
-    for (const input of this.#waiting.splice(0)) {
-      if (input.kind === 'command')
-        input.reject(new StoreUnavailable('The server is stopping: send the request again.'))
-    }
+    this.#waiting.refuse(new StoreUnavailable('The server is stopping: send the request again.'))
     await this.options.membership.stop()
   }
 
@@ -145,28 +141,16 @@ export class Runtime {
   submit(submission: Submission): Promise<Reply> {
     const { registry, clock } = this.options
     if (this.#isStopped) return Promise.reject(new StoreUnavailable('The server is stopping: send the request again.'))
-    if (this.#waiting.length >= MAX_WAITING_INPUTS) {
+    if (this.#waiting.isFull) {
       return Promise.reject(new Overloaded(`${MAX_WAITING_INPUTS} requests wait already`))
     }
     const { command, scope } = submission
     const reaction = registry.reactionTo(command)
     const info = registry.messages.get(command.type)
     if (reaction === undefined || info === undefined) throw new Error(`No service handles ${command.type}.`)
-    const key = keyOf(info, command.data)
     return new Promise<Reply>((resolve, reject) => {
-      this.#enqueue({
-        kind: 'command',
-        submission,
-        reaction,
-        key,
-        partition: partitionFor(key, topicNamed(topicOf(info, reaction.service)).partitions),
-        scope: scope ?? this.newId(),
-        isFirstTry: scope === undefined,
-        patientUntil: clock.now() + PATIENCE_MS,
-        doubtUntil: clock.now() + DOUBT_MS,
-        resolve,
-        reject,
-      })
+      const own = { scope: scope ?? this.newId(), now: clock.now(), resolve, reject }
+      this.#enqueue(commandInput({ submission, reaction, info }, own))
     })
   }
 
@@ -186,11 +170,11 @@ export class Runtime {
 
   /** Nothing waits to be handled; calls to the outside may be under way or wait for their time. */
   isIdle(): boolean {
-    return !this.#isRunning && !this.#isScheduled && this.#waiting.length === 0
+    return !this.#isRunning && !this.#isScheduled && this.#waiting.isEmpty
   }
 
   #enqueue(input: Input): void {
-    this.#waiting.push(input)
+    this.#waiting.add(input)
     this.#wake()
   }
 
@@ -244,23 +228,31 @@ export class Runtime {
     const { clock } = this.options
     const now = clock.now()
     const timers = await this.#dueTimers(now)
-    const inputs = this.#waiting.splice(0, MAX_INPUTS)
+    const inputs = this.#waiting.take()
     try {
       const retries = await this.#dueRetries(now)
       const backlog = await this.#backlog(now)
-      if (inputs.length + backlog.length + timers.length + retries.length === 0) return undefined
-      const wasEmpty = await this.#batches.commit({ inputs, backlog, timers, retries })
-      if (!wasEmpty) return 0
+      const { suspects } = this.takeovers
+      const { rest, alone } = suspects.apart({ inputs, backlog, timers, retries })
+      const units = suspects.isCalm ? alone : [...alone, ...suspects.records(await this.#backlog(now, true))]
+      const isIdle = rest.inputs.length + backlog.length + rest.timers.length + rest.retries.length === 0
+      if (isIdle && units.length === 0 && timers.length === 0) return undefined
+      const wasEmpty = isIdle || (await this.#batches.commit(rest))
+      const hadTurns = (await this.#oneByOne.handle(units)) > 0
+      if (!wasEmpty || hadTurns) return 0
       if (timers.length > 0) this.#timers.wait(clock.now())
       return TIMER_RECHECK_MS
     } catch (error) {
-      if (error instanceof StoreUnavailable || error instanceof CommitUnknown) this.#giveBack(inputs, error)
+      if (error instanceof StoreUnavailable || error instanceof CommitUnknown)
+        this.#waiting.giveBack(inputs, error, clock.now())
       throw error
     }
   }
 
-  #backlog(now: number): Promise<Delivery[]> {
+  /** @param alone of the suspects, which are handled one by one, or of all others. */
+  #backlog(now: number, alone = false): Promise<Delivery[]> {
     return readBacklog({
+      takes: ({ suspect }) => (suspect !== undefined) === alone,
       ...this.options,
       channels: this.channels,
       isOurs: this.#isOurs,
@@ -269,8 +261,8 @@ export class Runtime {
     })
   }
 
-  #dueRetries(now: number): Promise<readonly Retry[]> {
-    return dueRetries({ ...this.options, parking: this.parking }, now)
+  async #dueRetries(now: number): Promise<readonly Retry[]> {
+    return this.takeovers.suspects.judged(await dueRetries({ ...this.options, parking: this.parking }, now))
   }
 
   /** What is left of a batch after somebody else wrote: memory is read again, answers that were taken are dropped. */
@@ -279,13 +271,11 @@ export class Runtime {
     const now = this.options.clock.now()
     const left = stillOpen(inputs, await readOpenEffects(this.options))
     const [timers, retries] = [await this.#dueTimers(now), await this.#dueRetries(now)]
-    return { inputs: left, backlog: await this.#backlog(now), timers, retries }
+    const { rest } = this.takeovers.suspects.apart({ ...NOTHING, backlog: await this.#backlog(now), timers, retries })
+    return { ...rest, inputs: left }
   }
 
-  #works = (partitions: number, partition: number): boolean =>
-    this.options.works && this.options.membership.holds(partitions, partition)
-
-  #isOurs = ({ partitions, partition }: Channel): boolean => this.#works(partitions, partition)
+  #isOurs = ({ partitions, partition }: Channel): boolean => this.#held.holds(partitions, partition)
 
   /** After the commit, never before: answers, calls to the outside, wake-ups. */
   #finish(round: Round): void {
@@ -296,10 +286,11 @@ export class Runtime {
     }
     for (const input of round.taken) input.taken()
     for (const [input, row] of round.attempted) input.taken(row)
-    const { works, membership } = this.options
-    if (works) this.executor.add(round.outbox.effects.filter(({ partition }) => this.#holds(partition)))
+    const { membership } = this.options
+    this.executor.add(round.outbox.effects.filter(({ partition }) => this.#holds(partition)))
     for (const { due } of round.outbox.timers) this.#timers.expect(due)
     this.#setbacks.take(round)
+    this.#oneByOne.committed(round)
     this.#listeners.tell(round.outbox.trail.keys())
     const sources = new Set([...round.outbox.fresh.keys()].map(({ source }) => source))
     if (sources.size === 0) return
@@ -309,7 +300,7 @@ export class Runtime {
 
   /** Effects and timers are shared out by the partitions of the commands topics. */
   #holds(partition: number): boolean {
-    return this.options.membership.holds(this.channels.all[0]?.partitions ?? 1, partition)
+    return this.#held.holds(this.channels.workPartitions, partition)
   }
 
   /** The copy that the command was refused by may lag: it is tried again until it has caught up or patience is over. */
@@ -357,6 +348,8 @@ export class Runtime {
   async #recall(): Promise<void> {
     const { store, hosted, works } = this.options
     this.#staleMemory = false
+    this.#held.refresh()
+    this.takeovers.inherit()
     this.#cache?.clear()
     await this.#heads.readAll()
     await this.options.recalled?.()
@@ -365,6 +358,7 @@ export class Runtime {
     for (const service of hosted) await readCursors(store, service, this.channels)
     // After the cursors: whatever was parked before they moved on is seen.
     await this.parking.recall()
+    await this.takeovers.review()
     this.executor.keepOnly(({ partition }) => this.#holds(partition))
     const rows = await readOpenEffects(this.options)
     this.executor.add(
@@ -379,20 +373,7 @@ export class Runtime {
     const { message } = error as Error
     if (this.storeError === undefined) observer.storeDown(error as Error)
     this.storeError = message
-    // Those who come during the outage never got into a batch: they are told as well.
-    this.#giveBack(this.#waiting.splice(0), error as Error)
+    this.#waiting.giveBackAll(error as Error, this.options.clock.now())
     return STORE_RETRY_MS
-  }
-
-  /** Callers hear of an outage at once; a commit in doubt is run again by its keys, which tells what became of it. */
-  #giveBack(inputs: readonly Input[], error: Error): void {
-    const now = this.options.clock.now()
-    for (const input of inputs) {
-      const isInDoubt = error instanceof CommitUnknown || (input.kind === 'command' && input.isInDoubt === true)
-      if (input.kind !== 'command') this.#waiting.push(input)
-      else if (!isInDoubt) input.reject(error)
-      else if (now < input.doubtUntil) this.#waiting.push({ ...input, isFirstTry: false, isInDoubt: true })
-      else input.reject(new CommitUnknown(error.message))
-    }
   }
 }

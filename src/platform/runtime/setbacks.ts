@@ -61,7 +61,7 @@ export class Setbacks {
     for (const { input, error } of round.failedInputs) executor.offerAgain(input, error)
     for (const fault of round.parking.faults) this.#tryInPlace(fault)
     for (const pause of round.parking.pauses) this.#pause(pause)
-    for (const failed of round.failedTimers) this.#report(failed)
+    for (const failed of round.timers.failed) this.#report(failed)
     for (const note of round.parking.notes) observer[note.what](note)
   }
 

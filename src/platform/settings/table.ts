@@ -260,6 +260,14 @@ export const settingsTable = {
     parse: orNothing(whole(64, 2 ** 31 - 1)),
     description: 'Pages of 8 KB that the SQLite database may grow to; more is refused like a full disk.',
   }),
+  handlerLimitMs: setting({
+    flag: 'handler-limit',
+    environment: ['LONJA_HANDLER_LIMIT'],
+    fallback: '5 s',
+    parse: duration,
+    description:
+      'Processor time that a handler may take for one message; above it the watchdog ends the process. 0 s: no limit.',
+  }),
   batchWaitMs: setting({
     flag: 'batch-wait-ms',
     environment: ['LONJA_BATCH_WAIT_MS'],

@@ -10,6 +10,7 @@ import { postgresMembership } from './postgres-membership.ts'
 import { openPostgres } from './postgres.ts'
 import { openSqlite } from './sqlite.ts'
 import { lockSqlite } from './sqlite-lock.ts'
+import { markRunning, type RunningMark } from './running-mark.ts'
 
 export type StoreSettings = Pick<Settings, 'store' | 'storeByService' | 'sqliteMaxPages'>
 
@@ -74,9 +75,14 @@ export async function openDatabases(plan: OpenPlan): Promise<OpenDatabases> {
   }
   try {
     for (const { address, services } of placesOf(plan.settings, plan.services)) {
-      const { store, unlock } = await openStore(address, plan)
-      closers.push(unlock, () => store.close())
-      databases.push({ store, services, membership: membershipOf(address, services, plan) })
+      const { store, unlock, mark } = await openStore(address, plan)
+      closers.push(
+        unlock,
+        () => mark?.clear(),
+        () => store.close(),
+      )
+      const membership = mark === undefined ? membershipOf(address, services, plan) : membershipAlone(mark)
+      databases.push({ store, services, membership })
     }
     return { databases, close }
   } catch (error) {
@@ -88,6 +94,8 @@ export async function openDatabases(plan: OpenPlan): Promise<OpenDatabases> {
 interface OpenStore {
   readonly store: Store
   readonly unlock: () => void
+  /** Of a SQLite file. */
+  readonly mark?: RunningMark
 }
 
 async function openStore(address: StoreAddress, plan: OpenPlan): Promise<OpenStore> {
@@ -101,7 +109,7 @@ async function openStore(address: StoreAddress, plan: OpenPlan): Promise<OpenSto
   const unlock = lockSqlite(address.path)
   try {
     if (plan.afresh === true) removeSqlite(address.path)
-    return { store: openSqlite({ path: address.path, ...limit }), unlock }
+    return { store: openSqlite({ path: address.path, ...limit }), unlock, mark: markRunning(address.path) }
   } catch (error) {
     unlock()
     throw isNoDatabase(error) ? ofAnotherKind(address.path) : error

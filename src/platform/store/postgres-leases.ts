@@ -123,13 +123,19 @@ export const heartbeat = `WITH beat AS (
   UNION ALL SELECT 'lease', CASE WHEN expires_at > ${NOW_MS} THEN holder END, partitions, partition
   FROM (SELECT * FROM lonja.leases WHERE scope = $2 ORDER BY partitions, partition) AS sorted`
 
-/** Takes those that are free now. $1 member, $2 scope, $3 lease in milliseconds, $4 counts, $5 partitions. */
-export const takeLeases = `UPDATE lonja.leases AS l SET holder = $1::text, epoch = l.epoch + 1,
-    expires_at = ${NOW_MS} + $3::bigint
-  FROM unnest($4::integer[], $5::integer[]) AS w(partitions, partition)
-  WHERE l.scope = $2 AND l.partitions = w.partitions AND l.partition = w.partition
-    AND (l.holder IS NULL OR l.expires_at <= ${NOW_MS})
-  RETURNING l.partitions, l.partition`
+/**
+ * Takes those that are free now; one whose holder never gave it back is taken from the dead. $1 member, $2 scope,
+ * $3 lease in milliseconds, $4 counts, $5 partitions.
+ */
+export const takeLeases = `WITH free AS (
+    SELECT l.partitions, l.partition, l.holder FROM lonja.leases AS l
+    JOIN unnest($4::integer[], $5::integer[]) AS w(partitions, partition) USING (partitions, partition)
+    WHERE l.scope = $2 AND (l.holder IS NULL OR l.expires_at <= ${NOW_MS})
+    ORDER BY l.partitions, l.partition FOR UPDATE OF l
+  )
+  UPDATE lonja.leases AS l SET holder = $1::text, epoch = l.epoch + 1, expires_at = ${NOW_MS} + $3::bigint
+  FROM free WHERE l.scope = $2 AND l.partitions = free.partitions AND l.partition = free.partition
+  RETURNING l.partitions, l.partition, free.holder IS NOT NULL AND free.holder <> $1`
 
 /** Gives leases back and wakes the others. $1 member, $2 scope, $3 counts, $4 partitions, $5 notice. */
 export const giveLeases = `WITH given AS (

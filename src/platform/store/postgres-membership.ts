@@ -67,6 +67,8 @@ class PostgresMembership implements Membership {
   readonly #announced: ((sources: readonly string[] | 'all') => void)[] = []
   readonly #toAnnounce = new Set<string>()
   readonly #held = new Set<number>()
+  /** Taken from processes that died, and not told yet. */
+  readonly #inherited: Lease[] = []
   #heldUntilMs = 0
   #heldUntilWallMs = 0
   #othersThere = false
@@ -122,6 +124,10 @@ class PostgresMembership implements Membership {
   #heldUntil(): { readonly untilMs: number; readonly untilWallMs: number } {
     const earlierMs = this.#seenBy?.broken === undefined ? 0 : this.#leaseMs - this.#goneAfterMs
     return { untilMs: this.#heldUntilMs - earlierMs, untilWallMs: this.#heldUntilWallMs - earlierMs }
+  }
+
+  inherited(): readonly Lease[] {
+    return this.#inherited.splice(0)
   }
 
   async start(): Promise<void> {
@@ -259,8 +265,9 @@ class PostgresMembership implements Membership {
   async #take(take: readonly Lease[]): Promise<void> {
     const values = [this.#id, this.#scope, this.#leaseMs, ...columnsOf(take)]
     const { rows } = await (await this.#session()).send({ text: leases.takeLeases, values })
-    for (const [partitions, partition] of rows as [number, number][]) {
+    for (const [partitions, partition, hasDied] of rows as [number, number, boolean][]) {
       this.#held.add(leaseNumber({ partitions, partition }))
+      if (hasDied) this.#inherited.push({ partitions, partition })
     }
     if (rows.length > 0) this.#tellChanged()
     if (rows.length < take.length) this.#stepSoon()

@@ -146,6 +146,26 @@ export const auditTable: Table = table([PLATFORM_SCHEMA, 'audit'], {
  */
 export const parkingLotsTable: Table = table([PLATFORM_SCHEMA, 'parking_lots'], { lot: 'text', version: 'integer' })
 
+/**
+ * What each partition's last takeover from a process that died found waiting, and how often in a row it found it so.
+ * Named as `lotOf` of the takeover does; written at takeovers alone.
+ */
+export const takeoversTable: Table = table([PLATFORM_SCHEMA, 'takeovers'], {
+  lot: 'text',
+  version: 'integer',
+  items: 'text',
+})
+
+/** What a partition's owner has in hand while it handles suspects one by one, or had when the watchdog ended it. */
+export const inHandTable: Table = table([PLATFORM_SCHEMA, 'in_hand'], {
+  lot: 'text',
+  kind: 'text',
+  name: 'text',
+  place: 'integer',
+  code: 'text',
+  written_at: 'integer',
+})
+
 /** Keys of which a message could not be handled: their later messages queue in `parked`. */
 export function parkedKeysTable(schema: string): Table {
   return table(

@@ -95,6 +95,11 @@ function exposeLags(registry: Registry, ask: Ask): void {
   expose('lonja_group_stopped_partitions', 'Partitions that a consumer group has stopped reading.', ({ stopped }) =>
     stopped === undefined ? 0 : 1,
   )
+  expose(
+    'lonja_group_one_by_one_partitions',
+    'Partitions that a consumer group handles one record at a time, since processes died there.',
+    ({ oneByOne }) => (oneByOne === undefined ? 0 : 1),
+  )
 }
 
 function exposeStatements(registry: Registry, known: readonly MetricSources[]): void {

@@ -56,6 +56,17 @@ export function observeRuntime(
       const { topic, partition } = channel
       log.error('A consumer group stands still.', { group: group.name, topic, partition, part: message })
     },
+    tookOver({ lot, waiting, alone }) {
+      log.warn('A process died; what waits where it worked was taken over.', { part: lot, count: waiting })
+      if (alone === 0) return
+      metrics.interrupted(store, 'death')
+      log.error('Processes died there again and again: what waits is handled one by one.', { part: lot, count: alone })
+    },
+    foundInHand({ hand, group, error }) {
+      metrics.interrupted(store, 'death')
+      const { kind, at, lot } = hand
+      log.error('A message was in hand when its process died.', { group, cause: kind, sequence: at, part: lot, error })
+    },
     storeDown(error) {
       metrics.interrupted(store, 'unavailable')
       log.error('The database can not be used; requests get 503 until it is back.', { store, error })

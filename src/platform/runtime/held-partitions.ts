@@ -1,0 +1,35 @@
+// The partitions that this process works on: those whose lease it holds, once memory knows all that it must of them.
+import type { Membership } from '../ports.ts'
+import type { Channels } from './channels.ts'
+
+/** More partitions than any topic has: a count and a partition make one number. */
+const PARTITIONS_LIMIT = 65_536
+
+export class HeldPartitions {
+  readonly #membership: Membership
+  readonly #channels: Channels
+  readonly #works: boolean
+  readonly #known = new Set<number>()
+
+  constructor(membership: Membership, channels: Channels, works: boolean) {
+    this.#membership = membership
+    this.#channels = channels
+    this.#works = works
+  }
+
+  /**
+   * Memory is about to be read afresh. A lease that comes later waits for the next time: else a batch that is being put
+   * together takes records of a partition of which nobody has looked yet what its dead owner had in hand.
+   */
+  refresh(): void {
+    this.#known.clear()
+    for (const { partitions, partition } of this.#channels.all) {
+      if (this.#membership.holds(partitions, partition)) this.#known.add(partitions * PARTITIONS_LIMIT + partition)
+    }
+  }
+
+  holds = (partitions: number, partition: number): boolean =>
+    this.#works &&
+    this.#known.has(partitions * PARTITIONS_LIMIT + partition) &&
+    this.#membership.holds(partitions, partition)
+}

@@ -1,0 +1,89 @@
+// Fires the timers of a batch: those that nothing unread could make void; one that fails goes to the back of the queue.
+import type { Context } from '../../kernel/handler.ts'
+import type { Transaction } from '../ports.ts'
+import { timerName } from '../takeover/item.ts'
+import type { Channels, Cursor } from './channels.ts'
+import type { Outbox, TimerRow, TrailNote } from './outbox.ts'
+import type { RecordHandler } from './record-handler.ts'
+import type { FailedTimer, RoundContext } from './round-context.ts'
+import type { WorkingSet } from './working-set.ts'
+
+const TIMER_RETRY_MS = 10_000
+
+export interface TimerParts {
+  readonly context: RoundContext
+  readonly documents: WorkingSet
+  readonly handler: RecordHandler
+  readonly outbox: Outbox
+  readonly system: Context
+}
+
+/** How far a batch is: its own records and positions are not in memory before its commit. */
+export interface Progress {
+  readonly positionOf: (cursor: Cursor) => number
+  readonly fresh: Outbox['fresh']
+}
+
+/** A timer fires only when its group has read all that could have answered before it came due. */
+export function mayFire({ all }: Channels, { service, partition }: TimerRow, progress?: Progress): boolean {
+  return all.every((channel) => {
+    if (channel.partition !== partition) return true
+    const end = channel.next + (progress?.fresh.get(channel)?.records.length ?? 0)
+    return channel.cursors.every(
+      (cursor) => cursor.group.name !== service || (progress?.positionOf(cursor) ?? cursor.next) === end,
+    )
+  })
+}
+
+export class RoundTimers {
+  readonly failed: FailedTimer[] = []
+  readonly fired: TimerRow[] = []
+  readonly #parts: TimerParts
+
+  constructor(parts: TimerParts) {
+    this.#parts = parts
+  }
+
+  async fire(timers: readonly TimerRow[], transaction: Transaction): Promise<void> {
+    const { context, documents, handler, outbox, system } = this.#parts
+    const { registry, now, hand } = context
+    const due = timers.map((timer) => {
+      const reaction =
+        timer.command === undefined ? registry.sagaTimers.get(timer.name) : registry.commands.get(timer.command.type)
+      return { timer, reaction, data: timer.command === undefined ? timer.key : timer.command.data }
+    })
+    for (const { timer, reaction, data } of due) {
+      if (reaction === undefined) continue
+      this.#takeInHand(timer)
+      handler.wantFor(reaction, data)
+    }
+    hand.down()
+    await documents.load(transaction)
+    for (const { timer, reaction, data } of due) {
+      this.fired.push(timer)
+      if (reaction === undefined) continue
+      this.#takeInHand(timer)
+      hand.handler(reaction)
+      try {
+        documents.begin(reaction.service)
+        const outcomes = reaction.handle(data, documents, system)
+        outbox.take(outcomes, { ...timer, cause: `timer ${timer.name}`, traceparent: undefined })
+        documents.keep()
+        if (outcomes.length === 0) continue
+        const note: TrailNote = { at: now, service: timer.service, what: 'timer', name: timer.name, detail: 'came due' }
+        outbox.note(timer.correlation, note)
+      } catch (error) {
+        this.failed.push({ timer, error })
+        // A failing timer goes to the back of the queue and holds up nobody.
+        outbox.timers.push({ ...timer, due: now + TIMER_RETRY_MS })
+      }
+    }
+    hand.down()
+  }
+
+  #takeInHand(timer: TimerRow): void {
+    const { hand, channels } = this.#parts.context
+    const { partition, due: at } = timer
+    hand.named('timer', { name: timerName(timer), at, partitions: channels.workPartitions, partition })
+  }
+}
