@@ -209,7 +209,7 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
     await stopAll().catch(() => undefined)
     throw error
   }
-  alerts.start({ registry: application.registry, databases: opened.databases, works })
+  alerts.start({ registry: application.registry, databases: hosting(opened, chosen), works })
   archive.start()
   watch(metrics, application, opened)
   return { application, compensations: count, stop: stopAll }
@@ -228,7 +228,7 @@ function archiveOf(
   const { registry } = application
   return new DeadLetterArchive({
     registry,
-    databases: opened.databases,
+    databases: hosting(opened, chosenOf(settings)),
     clock: systemClock,
     newId: () => application.newId(),
     retentionMs: settings.deadLetterRetentionMs,
@@ -236,6 +236,13 @@ function archiveOf(
     isOurs: ({ membership }) => settings.roles.includes('worker') && isFirst(registry, membership),
     raise: (alert) => alerts.raise(alert),
     telemetry: { log, metrics },
+  })
+}
+
+/** Each database with those of its services that run here: whoever runs the others looks after them. */
+function hosting({ databases }: OpenDatabases, chosen: readonly string[]): OpenDatabases['databases'] {
+  return databases.map(({ services, ...database }) => {
+    return { ...database, services: services.filter((name) => chosen.includes(name)) }
   })
 }
 

@@ -88,6 +88,7 @@ export class AlarmQueue {
     try {
       await this.#options.send(alert)
     } catch (error) {
+      if (this.#isStopped) return false
       const since = this.#pending.get(cause)
       this.#pending.set(cause, since === undefined ? alert : together(alert, since))
       this.#failures += 1

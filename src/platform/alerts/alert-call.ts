@@ -24,6 +24,8 @@ export interface AlertTarget {
   readonly url: string
   readonly secret: string | undefined
   readonly clock: Clock
+  /** Ends the call in hand when the process leaves. */
+  readonly signal: AbortSignal
 }
 
 /** Resolves when the webhook answered 2xx. @throws {AlertRefused} */
@@ -33,7 +35,7 @@ export type SendAlert = (alert: Alert) => Promise<void>
  * With a secret each call carries `lonja-signature: t=<seconds>,v1=<hex>`: an HMAC-SHA256 over `<seconds>.<body>`.
  * Redirects are not followed, and of the answer only the status is read.
  */
-export function alertCall({ url, secret, clock }: AlertTarget): SendAlert {
+export function alertCall({ url, secret, clock, signal: ended }: AlertTarget): SendAlert {
   const target = new URL(url)
   const start = target.protocol === 'https:' ? requestSecurely : requestPlainly
   return async (alert) => {
@@ -47,7 +49,8 @@ export function alertCall({ url, secret, clock }: AlertTarget): SendAlert {
       ...signatureOf(secret, Math.floor(clock.now() / 1000), body),
     }
     // One connection a call: nothing stays open between alerts.
-    const request = start(target, { method: 'POST', headers, signal: controller.signal, agent: false }, (response) => {
+    const signal = AbortSignal.any([controller.signal, ended])
+    const request = start(target, { method: 'POST', headers, signal, agent: false }, (response) => {
       resolve(response.statusCode ?? 0)
       response.destroy()
     })

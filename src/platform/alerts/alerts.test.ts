@@ -106,6 +106,21 @@ test('a partition that stands still because no more may be parked is told', { ti
   await stop()
 })
 
+test('a call that hangs does not hold up the end, and is no failure', { timeout: 20_000 }, async () => {
+  await using server = await listeningServer()
+  server.answer = undefined
+  const { ledger, lines, stop } = await startAlerted(server, {
+    trouble: () => {
+      throw new TypeError('never')
+    },
+  })
+  await ledger.post('bad', 1)
+  await server.asked()
+  await stop()
+  await server.closed()
+  assert.deepEqual(lines, [])
+})
+
 test('without an address nothing is wrapped and nothing is called', () => {
   const telemetry = { log: createLogger({ level: 'silent', format: 'json' }), metrics: createMetrics() }
   const alerts = openAlerts({ url: undefined, secret, clock: systemClock, telemetry })

@@ -46,7 +46,8 @@ export function openAlerts(options: AlertsOptions): Alerts {
   if (url === undefined) {
     return { observing: (observer) => observer, raise: () => undefined, start: () => undefined, stop: () => undefined }
   }
-  const { send, failed, dropped } = toldOf(alertCall({ url, secret, clock }), telemetry)
+  const ending = new AbortController()
+  const { send, failed, dropped } = toldOf(alertCall({ url, secret, clock, signal: ending.signal }), telemetry)
   const queue = new AlarmQueue({ clock, send, failed, dropped })
   const watches: DeadLetterWatch[] = []
   const raise = (alert: Alert) => queue.raise(alert)
@@ -61,6 +62,7 @@ export function openAlerts(options: AlertsOptions): Alerts {
     stop: () => {
       queue.stop()
       for (const watch of watches) watch.stop()
+      ending.abort()
     },
   }
 }

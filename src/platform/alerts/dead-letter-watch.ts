@@ -95,6 +95,8 @@ export class DeadLetterWatch {
       this.#failures = 0
       this.#lookWithin(LOOK_EVERY_MS)
     } catch (error) {
+      // What is cut off by the end is told by the next process.
+      if (this.#isStopped) return
       this.#failures += 1
       const retryMs = alertRetryMs(this.#failures)
       this.#options.failed(error, retryMs)
