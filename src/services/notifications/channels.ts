@@ -41,6 +41,8 @@ export function sendBy(held: Held, notificationId: string, { details, channel }:
     ...before,
     status: 'sending',
     channel,
+    attempts: 0,
+    reason: '',
     round: round + 1,
     tried: [...tried, channel],
   })
