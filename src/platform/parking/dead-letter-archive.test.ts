@@ -189,6 +189,24 @@ suite('letters that stay', () => {
     await shop.stop()
   })
 
+  test('wait while anything of their key does, and go without a word then', async () => {
+    const state: { error: Error } = { error: new TypeError('never') }
+    const shop = await openArchived({ parking: { whenDead: 'skip' }, bad: ['a'], thrown: () => state.error })
+    await shop.post('a', 1)
+    await shop.pass(RETENTION_MS + 1)
+    state.error = new Error('trouble')
+    await shop.post('a', 2)
+    await shop.pass(100)
+    assert.deepEqual(await shop.keys(), ['a retrying 1'])
+    await shop.archive.run()
+    assert.deepEqual([shop.archived(), shop.raised], [[], []])
+    shop.bad.clear()
+    await shop.pass(60_000)
+    await shop.archive.run()
+    assert.equal(shop.archived().length, 1)
+    await shop.stop()
+  })
+
   test('go once a person has decided, and are nobody’s fault in the books then', async () => {
     const shop = await openArchived()
     for (const account of ['a', 'b']) await shop.post(account, 1)

@@ -43,14 +43,12 @@ export interface ArchiveOptions {
 }
 
 /**
- * Which letters may go: what a person decided, and what was skipped. A letter that still holds its key, or is being
- * redriven, stays however old it is: without it the key's queue would never move again.
+ * Which letters may go: what a person decided, and what was skipped. A letter whose key is parked stays however old it
+ * is: it may be what the queue waits for, and without it that would never move again.
  */
 const DECIDED = `d.status IN ('redriven', 'discarded', 'edited')`
-const HOLDS = (
-  parkedKeys: string,
-) => `EXISTS (SELECT 1 FROM ${parkedKeys} AS k WHERE k.consumer_group = d.consumer_group
-  AND k.key_name = d.key_name AND k.key = d.key AND k.state = 'held')`
+const isParked = (parkedKeys: string, states: string) => `EXISTS (SELECT 1 FROM ${parkedKeys} AS k
+  WHERE k.consumer_group = d.consumer_group AND k.key_name = d.key_name AND k.key = d.key AND k.state IN (${states}))`
 
 export class DeadLetterArchive {
   readonly #options: ArchiveOptions
@@ -198,10 +196,10 @@ class LazyFile {
 }
 
 async function readOld(store: Store, service: string, before: number): Promise<readonly DeadLetter[]> {
-  const holds = HOLDS(store.tableName(service, 'parked_keys'))
+  const parked = isParked(store.tableName(service, 'parked_keys'), `'held', 'retrying'`)
   const rows = await store.query<StoredRow>(
     `SELECT d.* FROM ${store.tableName(service, 'dead_letters')} AS d
-     WHERE d.died_at < ? AND (${DECIDED} OR (d.status = 'dead' AND NOT ${holds}))
+     WHERE d.died_at < ? AND (${DECIDED} OR (d.status = 'dead' AND NOT ${parked}))
      ORDER BY d.died_at LIMIT ${LETTERS_A_BATCH}`,
     [before],
   )
@@ -218,11 +216,11 @@ interface Kept {
 }
 
 function readKept(store: Store, service: string, before: number): Promise<readonly Kept[]> {
-  const holds = HOLDS(store.tableName(service, 'parked_keys'))
+  const held = isParked(store.tableName(service, 'parked_keys'), `'held'`)
   return store.query<Kept>(
     `SELECT d.consumer_group AS "group", d.topic AS topic, d.code AS code,
       count(*) AS count, min(d.died_at) AS first, max(d.died_at) AS last
-     FROM ${store.tableName(service, 'dead_letters')} AS d WHERE d.died_at < ? AND d.status = 'dead' AND ${holds}
+     FROM ${store.tableName(service, 'dead_letters')} AS d WHERE d.died_at < ? AND d.status = 'dead' AND ${held}
      GROUP BY d.consumer_group, d.topic, d.code`,
     [before],
   )
