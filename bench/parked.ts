@@ -27,7 +27,7 @@ export const parked: Bench = {
     return {
       figures,
       notes: [
-        'Two servers on two databases, measured in turn, each pair in the other order; ratios are of the runs of a pair.',
+        'Two servers on two databases, measured in turn, each pair in the other order; ratios are those of a pair.',
         `Inventory fails at ${PARKED_KEYS} products: their keys are parked, and tried again all the time with backoff.`,
       ],
     }

@@ -2,6 +2,7 @@
 import { openStock } from '../../src/services/inventory/adjust-stock.ts'
 import { TROUBLED_SKU } from './shop.ts'
 
+/** What a handler would do that meets a value which nobody thought of: it throws each time, for this key only. */
 const { handle } = openStock
 
 // The registry takes the handler when the application is put together, which is after this.

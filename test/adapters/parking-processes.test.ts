@@ -1,4 +1,4 @@
-// Parked keys on PostgreSQL, with several processes: who owns a partition parks, who lost it without knowing does no harm.
+// Parked keys on PostgreSQL, with several processes: who owns a partition parks, who lost it unawares does no harm.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import type { Membership } from '../../src/platform/ports.ts'
@@ -41,8 +41,9 @@ async function assertWhole(ledger: Ledger, entries: readonly number[]): Promise<
 }
 
 /** What a process knows of cursors that another moves is old, so the rows themselves are asked. */
-async function untilDone(ledger: Ledger, count: number): Promise<void> {
+async function untilDone(ledger: Ledger, count: number, meanwhile = () => {}): Promise<void> {
   const isDone = async () => {
+    meanwhile()
     for (const account of ACCOUNTS) {
       const [kept, folded] = [await ledger.entries(account), await ledger.folded(account)]
       if (kept.length < count || folded.length < count) return false
@@ -64,25 +65,21 @@ for (const table of ['both think that they own everything', 'share the partition
     const first = await join(url, { trouble, membership: membership() })
     const second = await join(url, { trouble, membership: membership() })
     const entries = Array.from({ length: ENTRIES }, (_, entry) => entry)
+    const wake = () => {
+      for (const runtime of [...first.lonja.runtimes, ...second.lonja.runtimes]) runtime.noticed('all')
+    }
     try {
       for (const entry of entries) {
         const door = entry % 2 === 0 ? first : second
         await Promise.all(ACCOUNTS.map((account) => door.post(account, entry)))
-        for (const runtime of [...first.lonja.runtimes, ...second.lonja.runtimes]) runtime.noticed('all')
+        wake()
         if (entry === ENTRIES / 2) {
           const isParked = async () => (await first.rows('parked_keys')).length === BAD.size
           await waitFor(isParked, { withinMs: 10_000, what: 'the bad keys parked' })
           state.isBad = false
         }
       }
-      const wake = setInterval(() => {
-        for (const runtime of [...first.lonja.runtimes, ...second.lonja.runtimes]) runtime.noticed('all')
-      }, 50)
-      try {
-        await untilDone(first, ENTRIES)
-      } finally {
-        clearInterval(wake)
-      }
+      await untilDone(first, ENTRIES, wake)
       await assertWhole(first, entries)
       assert.ok([...first.told, ...second.told].length >= 2 * BAD.size)
     } finally {

@@ -256,9 +256,9 @@ suite('a falsified saga', () => {
 test('a message that was given up is a person’s to look at, and no fault', async () => {
   const { ok, problems } = await checked(({ sql, waiting }) => {
     sql(
-      `INSERT INTO inventory_dead_letters (id, version, consumer_group, key_name, key, position, topic, source, partition,
-        generation, incarnation, sequence, appended_at, type, record, attempts, first_failed_at, last_failed_at,
-        fault_class, code, message, stack, handler, parked_at, died_at, status, redrive_count)
+      `INSERT INTO inventory_dead_letters (id, version, consumer_group, key_name, key, position, topic, source,
+        partition, generation, incarnation, sequence, appended_at, type, record, attempts, first_failed_at,
+        last_failed_at, fault_class, code, message, stack, handler, parked_at, died_at, status, redrive_count)
        VALUES ('one', 1, 'inventory', 'orderId', ?, 1, 'inventory.commands', 'orders', 0, 1, 1, 999, 1, 'ReserveStock',
         '{}', 15, 1, 1, 'transient', 'Error', '', '', 'ReserveStock', 1, 1, 'dead', 0)`,
       waiting,
@@ -322,7 +322,8 @@ suite('falsified books', () => {
     'a record in another partition than its key’s',
     finds(['log-partition'], ({ sql }) => {
       sql(
-        `UPDATE orders_log SET body = json_set(body, '$[0].key', CASE partition WHEN ? THEN 'elsewhere' ELSE 'stray' END)
+        `UPDATE orders_log
+         SET body = json_set(body, '$[0].key', CASE partition WHEN ? THEN 'elsewhere' ELSE 'stray' END)
          WHERE position = (SELECT min(position) FROM orders_log WHERE topic = 'payments.commands')`,
         partitionFor('stray', 6),
       )

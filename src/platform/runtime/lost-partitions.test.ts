@@ -1,7 +1,6 @@
 // What a process makes of work that another one does as well, or has taken over: found by the simulator.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
-import { setImmediate as turn } from 'node:timers/promises'
 import { faultyStore } from '../../testing/faulty-store.ts'
 import { startToyShop } from '../../testing/toy-shop.ts'
 import { createVirtualClock } from '../../testing/virtual-clock.ts'
@@ -130,7 +129,11 @@ test('a share of the partitions that comes during the start is looked at when ev
   const store = openSqlite({ path: ':memory:' })
   const read: string[] = []
   const query: Store['query'] = async (sql, values) => {
-    for (let turns = 0; turns < 3; turns += 1) await turn()
+    for (let turns = 0; turns < 3; turns += 1) {
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve)
+      })
+    }
     read.push(/cursors|timers/.exec(sql)?.[0] ?? '')
     return store.query(sql, values)
   }
