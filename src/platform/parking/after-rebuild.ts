@@ -26,7 +26,8 @@ export async function releaseParked({ store, registry, group }: Place): Promise<
     store.query<Row>(`SELECT * FROM ${store.tableName(service, table)} WHERE consumer_group = ?`, [name])
   const keys = (await of<StoredKey>('parked_keys')).map((row) => parkedKeyOf(service, row))
   const letters = (await of<StoredRow>('dead_letters')).map(deadLetterIn)
-  const open = letters.filter(({ status }) => status === 'dead' || status === 'redriving')
+  // Also what a person discarded: the new table is what the log says, and a check replays what is not left out.
+  const open = letters.filter(({ status }) => status !== 'redriven')
   const archived = archivedAsHandled(registry.tables.get(service)?.archivedLetters, await of('archived_letters'))
   if (keys.length === 0 && open.length === 0) return archived
   const messages = (await of<StoredRow>('parked')).map(parkedMessageOf)

@@ -227,12 +227,16 @@ test('a projection that was rebuilt holds what was parked, and nothing is folded
   const ledger = await startTroubledLedger({
     foldTrouble: (account, entry) => {
       if (account === 'a' && entry === 2 && state.isBad) throw new Error('unfoldable')
-      if (account === 'b' && entry === 2 && state.isBad) throw new TypeError('unfoldable')
+      if (['b', 'c'].includes(account) && entry === 2 && state.isBad) throw new TypeError('unfoldable')
     },
   })
-  for (const entry of [1, 2, 3]) await Promise.all([ledger.post('a', entry), ledger.post('b', entry)])
+  for (const entry of [1, 2, 3]) await Promise.all(['a', 'b', 'c'].map((account) => ledger.post(account, entry)))
+  await ledger.pass(60)
+  const letters = await ledger.rows('dead_letters')
+  await ledger.lonja.discard('ledger', { id: String(letters.find(({ key }) => key === 'c')?.['id']), reason: 'typo' })
   await ledger.pass(60)
   assert.deepEqual(await ledger.keys(), ['a retrying 2', 'b held 1'])
+  assert.deepEqual(await ledger.folded('c'), [1, 3])
   state.isBad = false
   await ledger.lonja.rebuilds.start('ledger.postings')
   while ((await ledger.lonja.rebuilds.status('ledger.postings')).phase !== 'done') await ledger.pass(1)
@@ -244,7 +248,7 @@ test('a projection that was rebuilt holds what was parked, and nothing is folded
     ],
   )
   await ledger.pass(MINUTE_MS)
-  for (const account of ['a', 'b']) await ledger.post(account, 4)
+  for (const account of ['a', 'b', 'c']) await ledger.post(account, 4)
   await ledger.lonja.settled()
   assert.deepEqual(
     [await ledger.folded('a'), await ledger.folded('b')],
@@ -254,7 +258,7 @@ test('a projection that was rebuilt holds what was parked, and nothing is folded
     ],
   )
   assert.deepEqual([await ledger.keys(), await ledger.rows('parked')], [[], []])
-  assert.deepEqual(await ledger.letters(), ['b redriven TypeError'])
+  assert.deepEqual(await ledger.letters(), ['b redriven TypeError', 'c redriven TypeError'])
   await ledger.stop()
 })
 
