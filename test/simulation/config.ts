@@ -1,5 +1,5 @@
 // What a seed stands for: how many nodes, how orderly, how slow, what is asked, what goes wrong.
-import type { Fault } from './faults.ts'
+import type { Fault, FaultKind } from './faults.ts'
 import { drawFaults } from './faults.ts'
 import { SeededRandom } from './random.ts'
 import type { Latency } from './ports.ts'
@@ -52,8 +52,21 @@ export function configOf(seed: number): HistoryConfig {
     workload,
     strict: random.chance(0.1),
     commands: drawCommands(new SeededRandom(seed, 'workload'), workload),
-    faults: drawFaults(new SeededRandom(seed, 'faults'), faults, workload.commands * CALLS_A_COMMAND),
+    faults: drawFaults(new SeededRandom(seed, 'faults'), {
+      count: faults,
+      calls: workload.commands * CALLS_A_COMMAND,
+    }),
   }
+}
+
+const FAVOURED = 20
+
+/** The same with several nodes, and with more of these faults. */
+export function withMore(config: HistoryConfig, kinds: readonly FaultKind[]): HistoryConfig {
+  const calls = config.commands.length * CALLS_A_COMMAND
+  const more = drawFaults(new SeededRandom(config.seed, 'favoured'), { count: FAVOURED, calls, kinds })
+  const faults = [...config.faults, ...more].toSorted((one, other) => one.fromCall - other.fromCall)
+  return { ...config, nodes: Math.max(2, config.nodes), core: 1, faults: faults.map((fault, id) => ({ ...fault, id })) }
 }
 
 /** The options of a history in one line. */

@@ -53,14 +53,23 @@ const WEIGHTS = Object.fromEntries(Object.entries(FAULTS).map(([kind, { weight }
   Record<FaultKind, number>
 >
 
+/** The weights of some kinds alone. */
+function weightsOf(kinds: readonly FaultKind[]): Readonly<Record<FaultKind, number>> {
+  return Object.fromEntries(kinds.map((kind) => [kind, 1])) as Readonly<Record<FaultKind, number>>
+}
+
 /** Short ones meet what is under way, long ones outlast leases, limits of steps and holds. */
 const LENGTHS_MS: readonly [number, ...number[]] = [20, 20, 300, 300, 2500, 9000, 14_000, 45_000, 400_000]
 const SALTS = 1_000_000
 
 /** Draws the faults of a history, in the order in which they come due. */
-export function drawFaults(random: SeededRandom, count: number, calls: number): Fault[] {
+export function drawFaults(
+  random: SeededRandom,
+  { count, calls, kinds }: { readonly count: number; readonly calls: number; readonly kinds?: readonly FaultKind[] },
+): Fault[] {
+  const weights = kinds === undefined ? WEIGHTS : weightsOf(kinds)
   const faults = Array.from({ length: count }, () => ({
-    kind: random.weighted(WEIGHTS),
+    kind: random.weighted(weights),
     fromCall: random.below(calls),
     forMs: Math.ceil(random.pick(LENGTHS_MS) * (0.5 + random.fraction())),
     salt: random.below(SALTS),

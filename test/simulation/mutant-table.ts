@@ -1,5 +1,6 @@
 // Runs each mutant until a check catches it, and prints which one did, and how soon.
-import { configOf } from './config.ts'
+import type { HistoryConfig } from './config.ts'
+import { configOf, withMore } from './config.ts'
 import type { Database } from './database.ts'
 import { runHistory } from './history.ts'
 import type { Mutant } from './mutant.ts'
@@ -37,6 +38,11 @@ export async function runMutants({ only, from }: Options, say: (line: string) =>
   return kills.every(({ check }) => check !== undefined)
 }
 
+export function configFor({ favours }: Mutant, seed: number): HistoryConfig {
+  const config = configOf(seed)
+  return favours === undefined ? config : withMore(config, favours)
+}
+
 /** Runs seeds with the safeguard away until one breaks. */
 export async function killOf(
   database: Database,
@@ -48,7 +54,7 @@ export async function killOf(
   let seeds = 0
   try {
     for (let seed = from; performance.now() - startedAt < limitMs; seed += 1) {
-      const { failure } = await runHistory(database, configOf(seed), { mutant })
+      const { failure } = await runHistory(database, configFor(mutant, seed), { mutant })
       seeds += 1
       const seconds = (performance.now() - startedAt) / 1000
       if (failure !== undefined) return { mutant: mutant.name, ...failure, seeds, seconds }

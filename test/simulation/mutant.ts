@@ -1,6 +1,7 @@
 // What a mutant may change: each takes one safeguard away, from outside of the shipped code.
 import type { Service } from '../../src/kernel/service.ts'
 import type { Registry } from '../../src/platform/runtime/registry.ts'
+import type { FaultKind } from './faults.ts'
 import type { StoreMutant } from './node-store.ts'
 import type { adaptersOf } from './outside.ts'
 
@@ -8,6 +9,8 @@ type Adapters = ReturnType<typeof adaptersOf>
 
 export interface Mutant {
   readonly name: string
+  /** Faults that the safeguard is there for: a mutant's histories have more of them, and several nodes. */
+  readonly favours?: readonly FaultKind[]
   readonly store?: StoreMutant
   /** The declarations as they become. */
   readonly services?: (services: readonly Service[]) => readonly Service[]

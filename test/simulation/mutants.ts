@@ -116,6 +116,25 @@ const nothingToUndo: Mutant['services'] = (services) =>
     }),
   }))
 
+/** An undo that comes before its do leaves nothing behind that would refuse it. */
+const noTombstone: Mutant['services'] = (services) =>
+  services.map((service) => ({
+    ...service,
+    handlers: service.handlers.map((handler) => {
+      if (service.name !== 'payments' || handler.message.type !== RefundPayment.type) return handler
+      return {
+        ...handler,
+        handle: (data, held, context): readonly Output[] => {
+          const { orderId, currency } = data as { readonly orderId: string; readonly currency: string }
+          const isFirst = held.get(payment.at(orderId)).status === 'none'
+          return isFirst
+            ? [PaymentRefunded({ orderId, amount: '0.00', currency })]
+            : handler.handle(data, held, context)
+        },
+      }
+    }),
+  }))
+
 /** Every call to the gateway under a key of its own. */
 const keyPerTry: Mutant['adapters'] = ({ gateway, ...others }) => {
   let tries = 0
@@ -149,7 +168,7 @@ function replaced<Class extends object, Name extends keyof Class>(
 
 export const MUTANTS: readonly Mutant[] = [
   { name: 'cursor advanced in its own transaction', store: { plans: (plan) => split(plan, isOf('cursors'), 'last') } },
-  { name: 'gap passed over', store: { gap: stretched } },
+  { name: 'gap passed over', favours: ['gap', 'theft'], store: { gap: stretched } },
   {
     name: 'save without version',
     store: {
@@ -164,6 +183,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'cursor without version',
+    favours: ['theft', 'pause at commit'],
     store: {
       plans: (plan) => {
         const writes = plan.writes.map((write): Write => {
@@ -175,7 +195,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   { name: 'idempotency row after the work', store: { plans: (plan) => split(plan, isOf('idempotency'), 'last') } },
   { name: 'snapshot ahead of its stream', store: { plans: (plan) => split(plan, isOf('streams'), 'last') } },
-  { name: 'timer fired before its topics were read', store: { staleHeads: true } },
+  { name: 'timer fired before its topics were read', favours: ['theft', 'gap', 'pause'], store: { staleHeads: true } },
   {
     name: 'timer fired without its version',
     weaken: ({ sagas, sagaTimers }) => {
@@ -188,18 +208,22 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'saga ends on sending',
+    favours: ['crash after', 'poison'],
     weaken: (wired) => {
       for (const saga of wired.sagas) wrapReactions(wired, (reaction) => endedOnSending(saga, reaction))
     },
   },
   { name: 'nothing to undo while the do is in flight', services: nothingToUndo },
+  { name: 'no tombstone', favours: ['poison', 'replay'], services: noTombstone },
   { name: 'effect key minted per try', adapters: keyPerTry },
   {
     name: 'parked key ignored',
+    favours: ['poison'],
     install: () => replaced(RoundParking.prototype, 'before', () => () => 'handle'),
   },
   {
     name: 'redrive out of order',
+    favours: ['poison'],
     install: () =>
       replaced(
         RoundRetries.prototype,

@@ -270,7 +270,8 @@ export class Oracle {
     const lane = laneOf({ group, log: `${record.source}/${record.topic}`, type: record.type, key: record.key })
     const last = this.#lastHandled.get(lane) ?? -1
     // Where a group skips its dead, what is sent again comes late by design; everywhere else order holds through it.
-    const isLate = skips(group, record.topic) && this.parked.redriven.has(asideName({ group, place, sequence }))
+    const isResent = skips(group, record.topic) && this.parked.redriven.has(asideName({ group, place, sequence }))
+    const isLate = isResent || record.type === MESSAGE_DIED
     if (sequence <= last && !isLate)
       this.#fail('order per key', `${lane}: ${record.type} ${sequence} was handled after ${last}`)
     this.#lastHandled.set(lane, Math.max(sequence, last))
@@ -351,7 +352,7 @@ export class Oracle {
   }
 }
 
-/** What is handled in order: the messages of one key in one log. The news of a death waits for nobody. */
+/** What is handled in order: the messages of one key in one log. News of deaths wait for nobody, and come of many. */
 function laneOf({ group, log, type, key }: Lane): string {
   return type === MESSAGE_DIED ? `${group} news of deaths ${key}` : `${group} ${log} ${key}`
 }
