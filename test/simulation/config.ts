@@ -15,6 +15,8 @@ export interface HistoryConfig {
   readonly latency: Latency
   readonly mailFailureRate: number
   readonly workload: WorkloadRules
+  /** Requests for payment die at once and are given up, so that their undo comes before them. */
+  readonly isUndoneFirst: boolean
   /** Documents frozen, records handed on in their stored form. */
   readonly strict: boolean
   readonly commands: readonly Command[]
@@ -51,6 +53,7 @@ export function configOf(seed: number): HistoryConfig {
     mailFailureRate: random.pick([0, 0, 0.3]),
     workload,
     strict: random.chance(0.1),
+    isUndoneFirst: new SeededRandom(seed, 'undone first').chance(UNDONE_FIRST_RATE),
     commands: drawCommands(new SeededRandom(seed, 'workload'), workload),
     faults: drawFaults(new SeededRandom(seed, 'faults'), {
       count: faults,
@@ -60,6 +63,7 @@ export function configOf(seed: number): HistoryConfig {
 }
 
 const FAVOURED = 20
+const UNDONE_FIRST_RATE = 0.05
 
 /** The same with several nodes, and with more of these faults. */
 export function withMore(config: HistoryConfig, kinds: readonly FaultKind[]): HistoryConfig {
@@ -73,7 +77,8 @@ export function withMore(config: HistoryConfig, kinds: readonly FaultKind[]): Hi
 export function describeConfig(config: HistoryConfig): string {
   const { seed, nodes, orderliness, latency, workload, commands, faults } = config
   return (
-    `seed ${seed}: ${nodes} nodes, ${commands.length} commands over ${workload.skus} SKUs ${workload.burst} at a time every ${workload.gapMs} ms, ` +
+    `seed ${seed}: ${nodes} nodes, ${commands.length} commands over ${workload.skus} SKUs, ` +
+    `${workload.burst} at a time every ${workload.gapMs} ms, ` +
     `orderliness ${orderliness}, latency ${latency.mostMs} ms in ${latency.chance}, ${faults.length} faults`
   )
 }

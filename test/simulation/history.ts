@@ -1,4 +1,4 @@
-// One history: nodes start, callers call, things go wrong; then they stop going wrong, and everything must come to rest.
+// One history: nodes start, callers call, things go wrong; then they go right again, and everything must come to rest.
 import type { HistoryConfig } from './config.ts'
 import type { Database } from './database.ts'
 import type { Fault } from './faults.ts'
@@ -12,7 +12,7 @@ import type { Mutant } from './mutant.ts'
 import { SimulatedNode } from './node.ts'
 import type { NodePorts } from './node.ts'
 import { nodeStore } from './node-store.ts'
-import { Operator } from './operator.ts'
+import { GIVE_UP_RATE, Operator } from './operator.ts'
 import { Oracle } from './oracle.ts'
 import type { Outside } from './outside.ts'
 import { adaptersOf, openOutside } from './outside.ts'
@@ -83,6 +83,7 @@ export class History {
     this.oracle = new Oracle(this.fail, rare)
     this.plan = new FaultPlan(config.faults)
     this.poison = new Poison(world, rare)
+    if (config.isUndoneFirst) this.poison.killPayments()
     this.#leases = new Leases(world, rare)
     const { plan } = this
     this.#gate = new Gate({ world, plan, rare, random: random('latency'), latency, mishaps: this.#mishaps() })
@@ -105,7 +106,8 @@ export class History {
     })
     const { oracle, nodes, fail } = this
     this.oracle.capturing = this.outside.capturing
-    this.operator = new Operator({ world, oracle, nodes, rare, random: random('operator') })
+    const giveUpRate = config.isUndoneFirst ? 1 : GIVE_UP_RATE
+    this.operator = new Operator({ world, oracle, nodes, rare, giveUpRate, random: random('operator') })
     this.callers = new Callers({ world, oracle, nodes, rare, fail, commands, random: random('callers') })
   }
 

@@ -38,8 +38,9 @@ export async function runMutants({ only, from }: Options, say: (line: string) =>
   return kills.every(({ check }) => check !== undefined)
 }
 
-export function configFor({ favours }: Mutant, seed: number): HistoryConfig {
-  const config = configOf(seed)
+export function configFor({ favours, undoesFirst }: Mutant, seed: number): HistoryConfig {
+  const drawn = configOf(seed)
+  const config = undoesFirst === undefined ? drawn : { ...drawn, isUndoneFirst: true }
   return favours === undefined ? config : withMore(config, favours)
 }
 

@@ -11,6 +11,8 @@ export interface Mutant {
   readonly name: string
   /** Faults that the safeguard is there for: a mutant's histories have more of them, and several nodes. */
   readonly favours?: readonly FaultKind[]
+  /** Whether undos come before their do in all of its histories, and not in some. */
+  readonly undoesFirst?: true
   readonly store?: StoreMutant
   /** The declarations as they become. */
   readonly services?: (services: readonly Service[]) => readonly Service[]

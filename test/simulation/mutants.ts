@@ -208,13 +208,12 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'saga ends on sending',
-    favours: ['crash after', 'poison'],
     weaken: (wired) => {
       for (const saga of wired.sagas) wrapReactions(wired, (reaction) => endedOnSending(saga, reaction))
     },
   },
   { name: 'nothing to undo while the do is in flight', services: nothingToUndo },
-  { name: 'no tombstone', favours: ['poison', 'replay'], services: noTombstone },
+  { name: 'no tombstone', favours: ['replay'], undoesFirst: true, services: noTombstone },
   { name: 'effect key minted per try', adapters: keyPerTry },
   {
     name: 'parked key ignored',

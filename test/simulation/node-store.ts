@@ -79,7 +79,8 @@ export function nodeStore(options: NodeStoreOptions): NodeStore {
 /** The one statement that names PostgreSQL's own tables. */
 function forSqlite(sql: string): string {
   if (!sql.includes('FROM pg_tables')) return sql
-  return `SELECT substr(name, length(?1) + 2) AS name FROM sqlite_schema WHERE type = 'table' AND name LIKE ?1 || '\\_%' ESCAPE '\\'`
+  return `SELECT substr(name, length(?1) + 2) AS name FROM sqlite_schema
+    WHERE type = 'table' AND name LIKE ?1 || '\\_%' ESCAPE '\\'`
 }
 
 /** A read that misses what is there: nothing above it may be handled. */

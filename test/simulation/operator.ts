@@ -14,7 +14,7 @@ const SOONEST_MS = 500
 const LATEST_MS = 3_600_000
 /** A request for a step can be given up: its undo finds nothing to undo then, and remembers that. */
 const GIVEN_UP: ReadonlySet<string> = new Set(['CapturePayment', 'BookShipment', 'ReserveStock'])
-const GIVE_UP_RATE = 0.4
+export const GIVE_UP_RATE = 0.4
 const TWICE_RATE = 0.3
 
 export interface OperatorOptions {
@@ -23,6 +23,8 @@ export interface OperatorOptions {
   readonly nodes: readonly SimulatedNode[]
   readonly random: SeededRandom
   readonly rare: RareCounts
+  /** How often he gives up what can be given up. */
+  readonly giveUpRate: number
 }
 
 export class Operator {
@@ -59,11 +61,11 @@ export class Operator {
   }
 
   #decide(letter: Dead): void {
-    const { nodes, random, rare } = this.#options
+    const { nodes, random, rare, giveUpRate } = this.#options
     const open = nodes.filter(({ isOpen }) => isOpen)
     const node = open[random.below(Math.max(1, open.length))]
     if (node?.lonja === undefined) return
-    const gives = GIVEN_UP.has(letter.type) && random.chance(GIVE_UP_RATE)
+    const gives = GIVEN_UP.has(letter.type) && random.chance(giveUpRate)
     const times = !gives && random.chance(TWICE_RATE) ? 2 : 1
     if (times === 2) rare.hit('redrive asked for twice')
     for (let time = 0; time < times; time += 1) void this.#tell(node.lonja, letter, gives)

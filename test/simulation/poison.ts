@@ -44,6 +44,12 @@ export class Poison {
     this.#rare = rare
   }
 
+  /** Requests for payment of half of all orders die until everything else has stopped going wrong. */
+  killPayments(): void {
+    const target = { group: 'payments', type: 'CapturePayment', kind: 'permanent' } as const
+    for (const remainder of [0, 2]) this.#doses.push({ ...target, remainder, until: Infinity, met: new Set() })
+  }
+
   add({ salt, forMs }: Fault): void {
     const random = new SeededRandom(salt, 'poison')
     const kind = random.weighted<Kind>({ passing: 5, permanent: 3, lasting: 2 })

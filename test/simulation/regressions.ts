@@ -1,5 +1,5 @@
-// Every seed that ever failed for a fault of the product, with what was wrong: they run with every test. A seed is the same
-// history as long as the simulator draws the same from it, so each fault has a test beside the source as well.
+// Every seed that ever failed for a fault of the product, with what was wrong: they run with every test. A seed is the
+// same history as long as the simulator draws the same from it, so each fault has a test beside the source as well.
 
 export interface Regression {
   readonly seed: number

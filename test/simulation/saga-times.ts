@@ -6,7 +6,10 @@ import type { SagaState } from '../../src/kernel/saga-decider.ts'
 /** An undo waits this long unless its step says otherwise. */
 const UNDO_WITHIN_MS = 5 * 60_000
 
-/** @param toleranceMs how far clocks may be apart. @returns what was given up too early; undefined where nothing was. */
+/**
+ * @param toleranceMs how far clocks may be apart
+ * @returns what was given up too early; undefined where nothing was.
+ */
 export function gaveUpEarly(saga: Saga, state: SagaState, toleranceMs: number): string | undefined {
   let since = state.startedAt
   for (const { at, what } of state.history) {

@@ -93,10 +93,11 @@ export class LiveTables {
     return tableOf(this.#find(service, projection), build)
   }
 
+  /** Builds are numbered upwards: what was read before a swap, and comes after it, points at a table that is gone. */
   point({ service, projection, live }: Pick<Build, 'service' | 'projection' | 'live'>): void {
     const known = this.#known.get(nameOf(service, projection))
     // A pointer may be of a projection that a newer program declared.
-    if (known !== undefined) known.live = live
+    if (known !== undefined) known.live = Math.max(known.live, live)
   }
 
   /** Reads the pointers of these services afresh. */

@@ -352,10 +352,11 @@ export class Runtime {
     this.takeovers.inherit()
     this.#cache?.clear()
     await this.#heads.readAll()
-    await this.options.recalled?.()
     this.#timers.look()
+    if (works) for (const service of hosted) await readCursors(store, service, this.channels)
+    // After the cursors: a projection's swap raises them, so its old table goes with old versions, and a conflict.
+    await this.options.recalled?.()
     if (!works) return
-    for (const service of hosted) await readCursors(store, service, this.channels)
     // After the cursors: whatever was parked before they moved on is seen.
     await this.parking.recall()
     await this.takeovers.review()
