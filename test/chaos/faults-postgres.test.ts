@@ -4,7 +4,7 @@ import type { FaultName } from './faults.ts'
 import { endsWell } from './kill-9.ts'
 import { SmallDisk } from './small-disk.ts'
 
-const TIME_LIMIT_MS = 150_000
+const TIME_LIMIT_MS = 300_000
 
 test(
   'two processes on PostgreSQL survive cuts, wrong clocks and starts cut short',

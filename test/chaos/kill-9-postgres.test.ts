@@ -2,8 +2,8 @@
 import { test } from 'node:test'
 import { survivesKills } from './kill-9.ts'
 
-/** Three times what it takes on two cores that others use as well. */
-const TIME_LIMIT_MS = 120_000
+/** Many times what it takes on two cores with nothing else to do. */
+const TIME_LIMIT_MS = 300_000
 
 test('the shop on PostgreSQL loses nothing by twenty kills', { timeout: TIME_LIMIT_MS }, (t) =>
   survivesKills(t, {
