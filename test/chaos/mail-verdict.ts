@@ -1,15 +1,18 @@
-// What became of the mails: each notification has one Message-ID, and is repeated only where a fault explains it.
+// What became of the mails: each notification has one Message-ID, and comes at most twice but where processes died.
 import { writeLetter } from '../../src/services/notifications/templates.ts'
 import type { Notification } from '../../src/services/notifications/notification.ts'
 import type { Arrived } from './mail-server.ts'
 import { reading } from './verdict.ts'
 
+/** A mail is sent once more when its answer does not come within five seconds, or its process ends before it comes. */
+const COPIES_LIMIT = 2
+
 /** A time in which copies may have been made, by `performance.now()`. */
 export interface Disturbance {
   readonly fromMs: number
   readonly toMs: number
-  /** How many copies of one mail it explains: one, or one for each process that ended in it. */
-  readonly copies: number
+  /** How many processes ended in it: each may have had the same mail under way. */
+  readonly ends: number
 }
 
 export interface MailReckoning {
@@ -34,7 +37,7 @@ export async function reckonMails(
     if (ids.size > 1) problems.push(`"${name}" was sent under ${ids.size} Message-IDs`)
   }
   for (const [messageId, copies] of byMessage) {
-    const explained = 1 + explainedBy(copies, disturbances)
+    const explained = Math.max(COPIES_LIMIT, 1 + endedProcesses(copies, disturbances))
     if (copies.length > explained) problems.push(`the mail ${messageId} came ${copies.length} times, not ${explained}`)
   }
   const subjects = new Set(arrived.map(({ subject }) => subject))
@@ -50,12 +53,12 @@ export async function reckonMails(
   }
 }
 
-function explainedBy(copies: readonly Arrived[], disturbances: readonly Disturbance[]): number {
+function endedProcesses(copies: readonly Arrived[], disturbances: readonly Disturbance[]): number {
   const first = copies[0]?.atMs ?? 0
   const last = copies.at(-1)?.atMs ?? 0
   const between = disturbances.filter(({ fromMs, toMs }) => fromMs <= last && toMs >= first)
   // Not the sum: what was under way at one fault has ended before the next.
-  return Math.max(0, ...between.map(({ copies }) => copies))
+  return Math.max(0, ...between.map(({ ends }) => ends))
 }
 
 function subjectsSent(store: string): Promise<readonly string[]> {

@@ -159,7 +159,7 @@ class Story {
     figures.orders += load.acknowledged.size - before
     figures.kills += kills
     figures.openCommits += openCommits
-    this.#disturbances.push({ fromMs, toMs: performance.now(), copies: Math.max(1, kills + stops) })
+    this.#disturbances.push({ fromMs, toMs: performance.now(), ends: kills + stops })
     if (complaint !== undefined) this.violations.push(`${this.where}: ${complaint}`)
   }
 

@@ -66,7 +66,7 @@ test('the verdict sees an order that is lost, one that nobody was told of, and o
   }
 })
 
-test('the verdict on mails: a copy needs a fault, and a second Message-ID has no excuse', async () => {
+test('the verdict on mails: a third copy needs two dead processes, and a second Message-ID has no excuse', async () => {
   const load = new Load({ seed: 1, buyers: 1 })
   const fleet = await Fleet.open({ dialect: 'sqlite', processes: 1, load })
   try {
@@ -75,8 +75,17 @@ test('the verdict on mails: a copy needs a fault, and a second Message-ID has no
     const copies = [mail, { ...mail, atMs: 30 }]
     const problemsOf = async (...given: readonly [readonly (typeof mail)[], Parameters<typeof reckonMails>[2]]) =>
       (await reckonMails(fleet.store, ...given)).problems.length
-    assert.equal(await problemsOf(copies, [{ fromMs: 20, toMs: 25, copies: 1 }]), 0)
-    assert.equal(await problemsOf(copies, [{ fromMs: 40, toMs: 50, copies: 1 }]), 1)
+    const thrice = [...copies, { ...mail, atMs: 35 }]
+    assert.equal(await problemsOf(copies, []), 0)
+    assert.equal(await problemsOf(thrice, []), 1)
+    assert.equal(await problemsOf(thrice, [{ fromMs: 20, toMs: 25, ends: 2 }]), 0)
+    assert.equal(await problemsOf(thrice, [{ fromMs: 40, toMs: 50, ends: 2 }]), 1)
+    // One at a time is no excuse: between two faults it has arrived.
+    const [early, late] = [
+      { fromMs: 20, toMs: 25, ends: 1 },
+      { fromMs: 26, toMs: 28, ends: 1 },
+    ]
+    assert.equal(await problemsOf(thrice, [early, late]), 1)
     assert.equal(await problemsOf([mail, { ...mail, messageId: '<c@b>' }], []), 1)
   } finally {
     await fleet.close()
