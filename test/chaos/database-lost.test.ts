@@ -14,7 +14,7 @@ const BUYERS = 24
 const OUTAGES = 3
 const MORE_ORDERS = 60
 /** Enough for the schema and some hundred orders. */
-const FEW_PAGES = 320
+const FEW_PAGES = 440
 const MANY_PAGES = 100_000
 
 async function isUnhealthy(url: string): Promise<boolean> {
