@@ -153,7 +153,7 @@ for (const [name, addressIn] of Object.entries(stores)) {
       await postAll(address)
       for (let life = 0; life < 10; life += 1) {
         const { end, log } = await live({ address, poison: 'nothing', limitMs: LIMIT_MS, leaseMs: LEASE_MS })
-        assert.equal(end, 'at rest', JSON.stringify(log))
+        assert.equal(end, 'at rest', `life ${life}: ${JSON.stringify(log)}`)
         assert.deepEqual(log, [])
       }
       const ledger = await startToyLedger({ store: await open(address), works: false })

@@ -55,10 +55,13 @@ async function run(plan: PoisonPlan): Promise<void> {
   }
   const told = observeRuntime('test', { log, metrics: createMetrics() })
   let watchdog: Watchdog | undefined
-  let lonja: Lonja | undefined
+  const started: Lonja[] = []
   const sayIfAtRest = async (): Promise<void> => {
-    await lonja?.settled()
-    const lags = (await lonja?.lags()) ?? []
+    // Before it can be told to stop it says nothing: it would be killed instead.
+    const [lonja] = started
+    if (lonja === undefined) return
+    await lonja.settled()
+    const lags = await lonja.lags()
     const isAtRest = lags.every(({ next, head, oneByOne }) => next === head && oneByOne === undefined)
     if (isAtRest) process.stdout.write(`${AT_REST}\n`)
   }
@@ -74,19 +77,20 @@ async function run(plan: PoisonPlan): Promise<void> {
         void sayIfAtRest()
       },
     },
-    beforeStart: (started) => {
-      lonja = started
+    beforeStart: (lonja) => {
       const { limitMs, address } = plan
       if (limitMs === 0) return
-      watchdog = startWatchdog(started, { limitMs, addressOf: () => address, logLevel: 'warn', logFormat: 'json' })
+      watchdog = startWatchdog(lonja, { limitMs, addressOf: () => address, logLevel: 'warn', logFormat: 'json' })
     },
   })
-  process.once('SIGTERM', () => {
+  // For good: while it stops, and its listener is gone, another signal would end it.
+  process.on('SIGTERM', () => {
     void ledger.stop().then(async () => {
       await watchdog?.stop()
       clear()
     })
   })
+  started.push(ledger.lonja)
   await sayIfAtRest()
 }
 

@@ -180,12 +180,12 @@ export class Parking {
     return due.toSorted((one, other) => one.due - other.due).slice(0, MAX_RETRIES)
   }
 
-  /** Every head whose time has come, whoever works on it. */
+  /** Every head whose time has come, whoever works on it, oldest first. */
   overdue(now: number): readonly ParkedKey[] {
     if (this.retrying === 0) return []
-    return [...this.#groups.keys()].flatMap((group) =>
-      this.#all(group).filter(({ state, due }) => state === 'retrying' && due <= now),
-    )
+    const heads = [...this.#groups.keys()].flatMap((group) => this.#all(group))
+    const due = heads.filter((parked) => parked.state === 'retrying' && parked.due <= now)
+    return due.toSorted((one, other) => one.due - other.due)
   }
 
   #isOurs({ state, partitions, partition }: ParkedKey): boolean {

@@ -8,7 +8,7 @@ import { isStopped } from './round.ts'
 import type { Delivery } from './round-context.ts'
 
 /** What one cursor gets in one batch, in whole log rows. */
-const MAX_RECORDS_A_CURSOR = 400
+export const MAX_RECORDS_A_CURSOR = 400
 const MAX_ROWS_A_RANGE = 64
 
 export interface BacklogOptions {

@@ -237,6 +237,7 @@ export class Runtime {
       const units = suspects.isCalm ? alone : [...alone, ...suspects.records(await this.#backlog(now, true))]
       const isIdle = rest.inputs.length + backlog.length + rest.timers.length + rest.retries.length === 0
       if (isIdle && units.length === 0 && timers.length === 0) return undefined
+      await this.takeovers.takeUp(rest)
       const wasEmpty = isIdle || (await this.#batches.commit(rest))
       const hadTurns = (await this.#oneByOne.handle(units)) > 0
       if (!wasEmpty || hadTurns) return 0

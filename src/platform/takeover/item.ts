@@ -13,9 +13,12 @@ export interface Item {
   readonly at: number
 }
 
-/** An item as the takeovers of its partition have counted it. */
+/**
+ * An item with how often a process may have died over it. A cursor: takeovers in a row, each from a process that died,
+ * that found it as the one before had. The others, which may wait for the outside world or for their time through many
+ * deaths: lives that took it up in a batch which never was committed.
+ */
 export interface CountedItem extends Item {
-  /** Takeovers in a row, each from a process that died, that found it as the one before had. */
   readonly deaths: number
 }
 

@@ -37,7 +37,7 @@ interface Where {
 /** What a timer or an answer that was found in hand waits: by then somebody has read the alarm, or it kills again. */
 const SET_BACK_MS = 3_600_000
 
-/** Everything in these lots that a batch would take up by itself. */
+/** Everything in these lots that a batch would take up by itself, in the order in which it would. */
 export async function leftBehind(where: Where, lots: ReadonlySet<string>): Promise<readonly Found[]> {
   const { store, hosted, clock, channels } = where
   const now = clock.now()

@@ -65,6 +65,6 @@ export class OneByOne {
 
   /** Told of each commit: in a cascade the end of a chain may be what kills, so each of its links goes alone. */
   committed(round: Round): void {
-    if (this.#isAtIt) this.#suspects.follow(round.outbox.fresh.keys())
+    if (this.#isAtIt) this.#suspects.follow(round.outbox.fresh.values())
   }
 }

@@ -1,17 +1,18 @@
 // What has to go alone because processes died where it waits, and what is given up without another try.
 import type { Retry } from '../parking/retry.ts'
 import type { Parking } from '../parking/parking.ts'
+import { MAX_RECORDS_A_CURSOR } from '../runtime/backlog.ts'
 import type { BatchRunner } from '../runtime/batch-runner.ts'
 import { NOTHING } from '../runtime/batch-runner.ts'
 import type { Channels, Cursor } from '../runtime/channels.ts'
 import type { AnswerInput } from '../runtime/inputs.ts'
-import type { TimerRow } from '../runtime/outbox.ts'
+import type { Fresh, TimerRow } from '../runtime/outbox.ts'
 import type { Batch, Delivery } from '../runtime/round-context.ts'
 import { mayFire } from '../runtime/round-timers.ts'
 import type { CountedItem, Item, LotPlace } from './item.ts'
 import { answerName, cursorName, isSame, lotOf, parkedName, timerName } from './item.ts'
 import type { Found } from './left-behind.ts'
-import { KILLER_CODES } from './stored-hand.ts'
+import { KILLER_CODES, isDeath } from './stored-hand.ts'
 
 interface SuspectsOptions {
   readonly channels: Channels
@@ -74,9 +75,9 @@ export class Suspects {
     this.#named.set(`${kind} ${name}`, { kind, name, at, deaths, partitions, partition })
   }
 
-  /** Up to where its log ends by now: whatever was in the batch that died lies below. */
+  /** As far as a batch goes: what was in the one that died lies below. */
   #suspect(cursor: Cursor, deaths: number): void {
-    cursor.suspect = { until: cursor.channel.next, deaths }
+    cursor.suspect = { until: Math.min(cursor.channel.next, cursor.next + MAX_RECORDS_A_CURSOR), deaths }
     this.#cursors.add(cursor)
   }
 
@@ -146,7 +147,8 @@ export class Suspects {
   }
 
   /** A message that killed its process once, and that a person sent again, is never tried beside others. */
-  #goesAlone({ parked, messages: [first] }: Retry): boolean {
+  #goesAlone({ parked, messages: [first], refused }: Retry): boolean {
+    if (isDeath(refused)) return true
     return this.#named.has(`retry ${parkedName(parked)}`) || KILLER_CODES.has(first?.failure?.code ?? '')
   }
 
@@ -202,14 +204,15 @@ export class Suspects {
   }
 
   /** After a unit: whoever got on, or failed as others do, is no suspect any more. */
-  settle({ kind, name, cursor }: Unit, now: number): void {
+  settle({ kind, name, at, cursor }: Unit, now: number): void {
     if (cursor !== undefined) {
       if (cursor.suspect !== undefined && cursor.next >= cursor.suspect.until) this.#free(cursor)
       return
     }
+    // It was given up: sent again by a person it has its try.
+    if (kind === 'retry' && this.#sentences.get(name)?.position === at) this.#sentences.delete(name)
     if (kind === 'retry' && this.#isStillDue(name, now)) return
     this.#named.delete(`${kind} ${name}`)
-    this.#sentences.delete(name)
   }
 
   /** Behind a parked message its followers wait, and one of them may be the one. */
@@ -217,12 +220,15 @@ export class Suspects {
     return this.#options.parking.overdue(now).some((parked) => parkedName(parked) === name)
   }
 
-  /** What a suspect led to is one as well: in the batch that died it may have been the end of a cascade. */
-  follow(channels: Iterable<Channels['all'][number]>): void {
-    for (const channel of channels) {
+  /**
+   * What a suspect led to is one as well: in the batch that died it may have been the end of a cascade. A cursor that
+   * is behind anyway was not in that cascade.
+   */
+  follow(appended: Iterable<Fresh>): void {
+    for (const { channel, records } of appended) {
+      if (!this.#options.holds(channel.partitions, channel.partition)) continue
       for (const cursor of channel.cursors) {
-        const isOurs = this.#options.holds(channel.partitions, channel.partition)
-        if (isOurs && cursor.next < channel.next) this.#suspect(cursor, cursor.suspect?.deaths ?? 0)
+        if (cursor.next === channel.next - records.length) this.#suspect(cursor, 0)
       }
     }
   }

@@ -232,9 +232,18 @@ const rung = entity<{ readonly by: readonly string[] }>('rung', { initial: () =>
 type Where = 'timer' | 'answer' | 'event'
 
 /** A parcel is announced by a call and by a bell that rings later; the parcel `k` kills its handler at one place. */
-async function livePost(database: Store, { killer, life = 0 }: { readonly killer?: Where; readonly life?: number }) {
+interface PostOptions {
+  readonly killer?: Where
+  /** How many lives were before it. */
+  readonly life?: number
+  /** Nobody answers the calls. */
+  readonly isSilent?: boolean
+}
+
+async function livePost(database: Store, { killer, life = 0, isSilent = false }: PostOptions) {
   const { store, state, die } = mortal(database)
   const found: string[] = []
+  const alone: number[] = []
   const meet = (where: Where, parcel: string): void => {
     if (where === killer && parcel === 'k') die()
   }
@@ -285,10 +294,14 @@ async function livePost(database: Store, { killer, life = 0 }: { readonly killer
     chosen: ['post'],
     databases: [{ store, membership: membershipAlone({ hasDied: life > 0 }), services: ['post'] }],
     works: true,
-    adapters: { line: { call: () => Promise.resolve('done') } },
+    adapters: { line: { call: () => (isSilent ? new Promise<string>(() => undefined) : Promise.resolve('done')) } },
     clock,
     random: systemRandom,
-    observer: { ...silentObserver, foundInHand: ({ hand, error }) => void found.push(`${hand.kind} ${error.name}`) },
+    observer: {
+      ...silentObserver,
+      foundInHand: ({ hand, error }) => void found.push(`${hand.kind} ${error.name}`),
+      tookOver: (takeover) => void alone.push(takeover.alone),
+    },
     strict: true,
   })
   await lonja.start()
@@ -316,6 +329,7 @@ async function livePost(database: Store, { killer, life = 0 }: { readonly killer
     lonja,
     state,
     found,
+    alone,
     send,
     pass: (ms: number) => clock.advance(ms, idle),
     by: async (parcel: string) => (await lonja.reader('post').state(rung.at(parcel))).by.toSorted(),
@@ -363,6 +377,24 @@ test('an answer whose handler kills is put off by an hour, and all others are ta
   await mended.pass(HOUR_MS + 10_000)
   assert.deepEqual(await mended.by('k'), ['bell', 'call'])
   await mended.lonja.stop()
+  await database.close()
+})
+
+test('what waits for the outside world, or for its time, through many deaths is no suspect', async () => {
+  const database = openSqlite({ path: ':memory:' })
+  for (let life = 0; life < 8; life += 1) {
+    const post = await livePost(database, { life, isSilent: true })
+    if (life === 0) await post.send('a')
+    assert.deepEqual(
+      post.alone.filter((count) => count > 0),
+      [],
+    )
+    // It is left as a kill -9 leaves it.
+  }
+  const last = await livePost(database, { life: 8 })
+  await last.pass(2000)
+  assert.deepEqual(await last.by('a'), ['bell', 'call'])
+  await last.lonja.stop()
   await database.close()
 })
 

@@ -5,9 +5,10 @@ import type { Parking } from '../parking/parking.ts'
 import type { Channels } from '../runtime/channels.ts'
 import type { Observer } from '../runtime/observer.ts'
 import type { Registry } from '../runtime/registry.ts'
+import type { Batch } from '../runtime/round-context.ts'
 import { inHandTable, takeoversTable } from '../store/tables.ts'
 import type { CountedItem, Item } from './item.ts'
-import { ALONE_FROM_DEATHS, isSame, itemsIn, itemsText, lotOf } from './item.ts'
+import { ALONE_FROM_DEATHS, answerName, isSame, itemsIn, itemsText, lotOf, parkedName, timerName } from './item.ts'
 import type { Found } from './left-behind.ts'
 import { leftBehind, setBack } from './left-behind.ts'
 import type { StoredHand } from './stored-hand.ts'
@@ -35,7 +36,10 @@ export class Takeovers {
   readonly #options: TakeoversOptions
   /** Lots taken over from the dead and not looked through yet. */
   readonly #pending = new Set<string>()
-  readonly #versions = new Map<string, number>()
+  /** The rows of this process's lots as they are stored. */
+  readonly #rows = new Map<string, { readonly version: number; readonly items: readonly CountedItem[] }>()
+  /** What waited at the takeover and was not taken up in this life yet: its lot, by kind and name. */
+  readonly #untried = new Map<string, string>()
 
   constructor(options: TakeoversOptions) {
     this.#options = options
@@ -82,16 +86,19 @@ export class Takeovers {
     const rows: Row[] = []
     for (const lot of lots) {
       const before = counted.get(lot)
-      const own = found.filter((each) => each.lot === lot).slice(0, MAX_ITEMS)
       const hand = hands.get(lot)
-      const left = own.map((each) => ({ ...each, deaths: deathsOf(each, before?.items ?? [], hand) }))
+      const own = found.filter((each) => each.lot === lot).slice(0, MAX_ITEMS)
+      const left = own.map((each) => ({ ...each, deaths: deathsOf(each, before?.items ?? []) }))
       const version = (before?.version ?? 0) + 1
       if (before !== undefined || left.length > 0) rows.push([lot, version, itemsText(left)])
-      this.#versions.set(lot, version)
-      const judged = hand === undefined ? undefined : this.#judge(hand, own)
+      this.#rows.set(lot, { version, items: left })
+      for (const { kind, name } of left) if (kind !== 'record') this.#untried.set(`${kind} ${name}`, lot)
+      const judged = hand === undefined ? undefined : this.#judge(hand, found)
       if (judged !== undefined) writes.push(...setBack(this.#options, judged, clock.now()))
-      const alone = left.filter(({ deaths }) => deaths >= ALONE_FROM_DEATHS)
-      for (const each of alone) if (each !== judged) this.suspects.add(each)
+      const alone = left.filter((each) => hand?.kind === 'fresh' || takeoversOf(each) >= ALONE_FROM_DEATHS)
+      for (const each of alone) {
+        if (judged === undefined || !isSame(each, judged)) this.suspects.add({ ...each, deaths: takeoversOf(each) })
+      }
       if (left.length > 0) observer.tookOver({ lot, waiting: left.length, alone: alone.length })
     }
     if (rows.length > 0) writes.push({ table: takeoversTable, mode: 'versioned', rows })
@@ -136,29 +143,67 @@ export class Takeovers {
     for (const { cursors } of channels.all) for (const cursor of cursors) this.suspects.mark(cursor, left)
   }
 
+  /**
+   * Before a batch is handled: what waited at the takeover, and not in the log, is taken up now. One statement in those
+   * batches of a life that came after a death, and none in others.
+   */
+  async takeUp({ inputs, timers, retries }: Batch): Promise<void> {
+    if (this.#untried.size === 0) return
+    const names = [
+      ...inputs.flatMap((input) => (input.kind === 'answer' ? [`answer ${answerName(input.row)}`] : [])),
+      ...timers.map((timer) => `timer ${timerName(timer)}`),
+      ...retries.map(({ parked }) => `retry ${parkedName(parked)}`),
+    ]
+    const tried = new Set(names.filter((name) => this.#untried.has(name)))
+    const lots = new Set([...tried].map((name) => this.#untried.get(name) ?? ''))
+    for (const name of tried) this.#untried.delete(name)
+    await this.#save([...lots], (items) =>
+      items.map((item) => (tried.has(`${item.kind} ${item.name}`) ? { ...item, deaths: item.deaths + 1 } : item)),
+    )
+  }
+
   /** Nothing has to go alone any more: the rows say so too. */
   async calmed(): Promise<void> {
+    await this.#save([...this.#rows.keys()], (items) =>
+      items.filter((item) => item.kind !== 'record' && takeoversOf(item) < ALONE_FROM_DEATHS),
+    )
+  }
+
+  async #save(
+    lots: readonly string[],
+    change: (items: readonly CountedItem[]) => readonly CountedItem[],
+  ): Promise<void> {
     const { store, clock } = this.#options
-    const rows = [...this.#versions].toSorted(([one], [other]) => (one < other ? -1 : 1))
-    this.#versions.clear()
+    const rows = lots.toSorted().flatMap((lot): Row[] => {
+      const row = this.#rows.get(lot)
+      if (row === undefined) return []
+      const next = { version: row.version + 1, items: change(row.items) }
+      this.#rows.set(lot, next)
+      return [[lot, next.version, itemsText(next.items)]]
+    })
     if (rows.length === 0) return
     const transaction = await store.begin()
     try {
-      const lots = rows.map(([lot, version]): Row => [lot, version + 1, '[]'])
-      const write: Write = { table: takeoversTable, mode: 'versioned', rows: lots }
+      const write: Write = { table: takeoversTable, mode: 'versioned', rows }
       await transaction.commit({ writes: [write], appends: [], appendedAt: clock.now(), transaction: 0 })
     } catch (error) {
+      // Another process has taken them: they are no longer counted here.
       if (!(error instanceof Conflict)) throw error
+      for (const lot of lots) this.#rows.delete(lot)
     } finally {
       await transaction.release()
     }
   }
 }
 
-/** Whoever hung over a record of a batch that never was committed leaves no number: then all that waits goes alone. */
-function deathsOf(item: Item, before: readonly CountedItem[], hand: StoredHand | undefined): number {
-  const deaths = (before.find((known) => isSame(known, item))?.deaths ?? 0) + 1
-  return hand?.kind === 'fresh' ? Math.max(deaths, ALONE_FROM_DEATHS) : deaths
+function deathsOf(item: Item, before: readonly CountedItem[]): number {
+  const deaths = before.find((known) => isSame(known, item))?.deaths ?? 0
+  return item.kind === 'record' ? deaths + 1 : deaths
+}
+
+/** Takeovers that found it as it was: lives that took it up, and the one that ended before anybody counted. */
+function takeoversOf({ kind, deaths }: CountedItem): number {
+  return kind === 'record' ? deaths : deaths + 1
 }
 
 function isStillThere(found: Found, { at }: StoredHand): boolean {

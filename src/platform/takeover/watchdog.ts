@@ -73,7 +73,8 @@ export function startWatchdog(
     // The thread can not ask whether standard error is a terminal.
     log: { level, format: logFormat === 'auto' && process.stderr.isTTY ? 'pretty' : logFormat },
   }
-  const worker = new Worker(new URL('watchdog-worker.ts', import.meta.url), { workerData: order })
+  // What the process was told to load before all else is not for this thread.
+  const worker = new Worker(new URL('watchdog-worker.ts', import.meta.url), { workerData: order, execArgv: [] })
   // It keeps nobody alive.
   worker.unref()
   const gone = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
