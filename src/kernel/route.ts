@@ -57,6 +57,8 @@ export interface Request<Params, Query, Body> {
   readonly newId: () => string
   /** The `If-Match` header as it came; routes that change a versioned thing compare it. */
   readonly ifMatch?: string | undefined
+  /** The `Idempotency-Key` header; `submit` uses it by itself. */
+  readonly idempotencyKey?: string | undefined
   readonly read: Reader
   /**
    * Runs one command of the service and answers after its commit. The reply is made inside the transaction from the

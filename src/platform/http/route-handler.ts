@@ -5,7 +5,7 @@ import type { Service } from '../../kernel/service.ts'
 import type { Application } from '../application.ts'
 import type { Caller } from './access.ts'
 import { createSubmissions, REPLAYED, type Submissions } from './submissions.ts'
-import { matchesEtag, waitSecondsOf } from './request-headers.ts'
+import { idempotencyKeyOf, matchesEtag, waitSecondsOf } from './request-headers.ts'
 import { validated, validatedQuery } from './validation.ts'
 import type { Waits } from './waits.ts'
 
@@ -69,6 +69,7 @@ function requestOf({ rules }: Route, raw: FastifyRequest, { caller, submissions,
     principal: caller.principal,
     role: caller.role,
     ifMatch: raw.headers['if-match'],
+    idempotencyKey: isRead(raw) ? undefined : idempotencyKeyOf(raw.headers['idempotency-key']),
     submit: submissions.submit,
     ...rest,
   }

@@ -15,4 +15,22 @@ export const letterCodes = {
     status: 404,
     title: 'Nothing of this key is parked in this group any more. GET /v1/ops/parked lists what is.',
   },
+  CAUSE_NOT_FOUND: {
+    status: 404,
+    title: 'No letter of this cause waits for a decision. GET /v1/ops/dead-letters/causes lists the causes.',
+  },
+  REDRIVE_NOT_FOUND: { status: 404, title: 'Nobody asked for a job with this id. GET /v1/ops/redrives lists them.' },
+  REDRIVE_ID_TAKEN: {
+    status: 409,
+    title: 'A job with this id does something else. Take a new id, or repeat that request unchanged.',
+  },
+  REDRIVE_DONE: { status: 409, title: 'The job is done, so there is nothing to stop or resume. Ask for a new one.' },
+  REDRIVE_SELECTION: {
+    status: 422,
+    title: 'Say which letters by exactly one of letters, cause, filter (with at least one field) and all.',
+  },
+  REDRIVE_TOO_LARGE: {
+    status: 422,
+    title: 'More letters are meant than one job takes. Narrow the filter, for example by group or time.',
+  },
 } as const satisfies CodeTable

@@ -95,7 +95,7 @@ test('letters of one handler and code are one cause', async () => {
   await stop()
 })
 
-test('a look shows the record byte for byte, the failure with its stack, the headers, and who waits behind', async () => {
+test('a look shows the record byte for byte, the failure with its stack, and who waits behind', async () => {
   const { get, rows, stop } = await start()
   const [row] = await rows('dead_letters')
   const letter = await get<Looked>(`${LETTERS}/${String(row?.['id'])}`)
@@ -108,7 +108,7 @@ test('a look shows the record byte for byte, the failure with its stack, the hea
   await stop()
 })
 
-test('a discarded letter lets its followers go on; asked twice it is done once, with one line in the audit', async () => {
+test('a discarded letter lets its followers go on; asked twice it is done once, and told once', async () => {
   const { get, operator, entries, pass, store, stop } = await start()
   const [letter] = (await get<Items<Listed>>(`${LETTERS}?key=a`)).items
   const path = `${LETTERS}/${letter?.id}/discard`

@@ -5,7 +5,7 @@ import { Refusal } from '../../kernel/refuse.ts'
 import type { Role, Route } from '../../kernel/route.ts'
 import { get, post } from '../../kernel/route.ts'
 import type { Service } from '../../kernel/service.ts'
-import { id, text } from '../../kernel/shapes.ts'
+import { id } from '../../kernel/shapes.ts'
 import type { RecordBody } from '../log/record.ts'
 import type { DeadLetter } from '../parking/dead-letter.ts'
 import type { Decision } from '../parking/dead-letter-office.ts'
@@ -14,6 +14,7 @@ import { CauseAnswer, causeView, LetterAnswer, letterView, ListedLetterAnswer, l
 import type { FoundLetter, LetterPlace } from './letters.ts'
 import { findLetter, listCauses, listLetters } from './letters.ts'
 import { findKey } from './parked-keys.ts'
+import { reasonInput } from './redrive-views.ts'
 
 /** What the routes ask of the running application. */
 export interface LetterDesk {
@@ -22,8 +23,6 @@ export interface LetterDesk {
   discard(service: string, decision: Decision): Promise<DeadLetter | undefined>
 }
 
-const MAX_REASON_LENGTH = 500
-export const reasonInput = text(MAX_REASON_LENGTH).describe('Why; it goes into the audit, so no personal data.')
 const params = z.object({ id })
 const status = z
   .enum([...LETTER_STATUSES, 'all'])

@@ -6,6 +6,7 @@ import type { Lonja } from '../runtime/lonja.ts'
 import { letterCodes } from './letter-codes.ts'
 import { letterRoutes } from './letter-routes.ts'
 import { parkedRoutes } from './parked-routes.ts'
+import { redriveRoutes } from './redrive-routes.ts'
 import { sagaCodes, sagaRoutes } from './saga-routes.ts'
 
 /** Every code that the operator's routes refuse with. */
@@ -30,7 +31,13 @@ function operationsOf(lonja: Lonja): Service {
     name: 'operations',
     summary: 'What operators look after: dead letters, parked keys, stuck sagas, the rebuilds of projections.',
     codes: operationCodes,
-    routes: [...letterRoutes(lonja), ...parkedRoutes(lonja), ...sagaRoutes(lonja), ...rebuildRoutes(lonja.rebuilds)],
+    routes: [
+      ...letterRoutes(lonja),
+      ...parkedRoutes(lonja),
+      ...redriveRoutes(lonja.redrives),
+      ...sagaRoutes(lonja),
+      ...rebuildRoutes(lonja.rebuilds),
+    ],
     topics: [],
     publishes: [],
     aggregates: [],

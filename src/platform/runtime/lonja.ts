@@ -10,6 +10,7 @@ import type { ParkedCounts } from '../parking/parking.ts'
 import type { LetterPlace } from '../operations/letters.ts'
 import { letterPlaces } from '../operations/letters.ts'
 import { Hand } from '../takeover/hand.ts'
+import { Redrives } from '../operations/redrives.ts'
 import { LiveTables } from '../rebuild/live-tables.ts'
 import { Rebuilds } from '../rebuild/rebuilds.ts'
 import type { Cursor } from './channels.ts'
@@ -57,6 +58,7 @@ export class Lonja implements Application {
   readonly letterPlaces: readonly LetterPlace[]
   /** What is handled at this moment, for the watchdog. */
   readonly hand: Hand
+  readonly redrives: Redrives
   readonly #options: LonjaOptions
   readonly #tables: LiveTables
 
@@ -70,7 +72,19 @@ export class Lonja implements Application {
     this.#tables = new LiveTables(options.services)
     this.runtimes = options.databases.map((database) => this.#runtimeOf(database))
     this.letterPlaces = letterPlaces(this.registry, options.databases)
+    this.redrives = this.#redrivesOf(options)
     this.rebuilds = new Rebuilds({ ...options, registry: this.registry, tables: this.#tables })
+  }
+
+  #redrivesOf(options: LonjaOptions): Redrives {
+    return new Redrives({
+      ...options,
+      registry: this.registry,
+      places: this.letterPlaces,
+      newId: () => this.newId(),
+      sent: (database) => this.runtimes.find((runtime) => runtime.options.store === database.store)?.unparked(),
+      broke: (job, error) => options.observer.fault({ group: 'redrives', position: job, type: 'redrive' }, error),
+    })
   }
 
   #runtimeOf({ store, membership, services }: Database): Runtime {
@@ -120,9 +134,11 @@ export class Lonja implements Application {
     }
     for (const runtime of this.runtimes) await runtime.start()
     await this.rebuilds.begin()
+    await this.redrives.begin()
   }
 
   async stop(): Promise<void> {
+    await this.redrives.stop()
     await this.rebuilds.stop()
     for (const runtime of this.runtimes) await runtime.stop()
   }

@@ -26,6 +26,8 @@ import {
   parkedTable,
   parkingLotsTable,
   projectionTable,
+  redriveLettersTable,
+  redrivesTable,
   stateTable,
   streamsTable,
   takeoversTable,
@@ -296,7 +298,15 @@ function schemasOf(
     {
       schema: PLATFORM_SCHEMA,
       version: SCHEMA_VERSION,
-      tables: [trailTable, parkingLotsTable, auditTable, takeoversTable, inHandTable],
+      tables: [
+        trailTable,
+        parkingLotsTable,
+        auditTable,
+        takeoversTable,
+        inHandTable,
+        redrivesTable,
+        redriveLettersTable,
+      ],
       topics: [],
     },
     ...own,
@@ -304,7 +314,7 @@ function schemasOf(
 }
 
 /**
- * Cursors, idempotency keys, parking, streams, sagas, entities, timers, effects, projections, trail, audit, takeovers;
+ * Cursors, keys, jobs, parking, streams, sagas, entities, timers, effects, projections, trail, audit, takeovers;
  * each by name.
  */
 function lockOrderOf(
@@ -332,6 +342,8 @@ function lockOrderOf(
     rank(own.alertMarks, 11)
     rank(own.archivedLetters, 11)
   }
+  rank(redrivesTable, 1)
+  rank(redriveLettersTable, 1)
   rank(parkingLotsTable, 2)
   rank(trailTable, 13)
   rank(auditTable, 14)

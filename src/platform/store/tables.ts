@@ -140,6 +140,45 @@ export const auditTable: Table = table([PLATFORM_SCHEMA, 'audit'], {
   details: 'text?',
 })
 
+/** Jobs that redrive or discard many dead letters, one row in each database that has letters of it. */
+export const redrivesTable: Table = table([PLATFORM_SCHEMA, 'redrives'], {
+  id: 'text',
+  version: 'integer',
+  action: 'text',
+  status: 'text',
+  why: 'text?',
+  request: 'text',
+  reason: 'text',
+  principal: 'text',
+  asked_at: 'integer',
+  changed_at: 'integer',
+  total: 'integer',
+  rate: 'integer?',
+  stop_after: 'integer',
+  max_redrives: 'integer',
+  forgiven: 'integer',
+  next_at: 'integer',
+})
+
+/** The letters of such a job, frozen when it was asked for, and what became of each. */
+export const redriveLettersTable: Table = table(
+  [PLATFORM_SCHEMA, 'redrive_letters'],
+  {
+    job: 'text',
+    ordinal: 'integer',
+    service: 'text',
+    letter: 'text',
+    consumer_group: 'text',
+    key_name: 'text',
+    key: 'text',
+    state: 'text',
+    why: 'text?',
+    letter_version: 'integer',
+    changed_at: 'integer',
+  },
+  { keyWidth: 2, indexes: [['job', 'state', 'ordinal']] },
+)
+
 /**
  * Raised by every parking and unparking in a service's partition: whoever keeps parked keys in memory sees by it that
  * another process has changed them. Named `service partitions/partition`.
