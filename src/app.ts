@@ -324,7 +324,7 @@ interface ServerNeeds {
 function serve(application: Lonja, { settings, apiKeys, telemetry }: ServerNeeds): Promise<Server> {
   const { host, port, corsOrigins, stopLimitMs, roles } = settings
   return createServer({
-    application: withOperations(application),
+    application: withOperations(application, settings),
     settings: { host, port, corsOrigins, stopLimitMs, apiKeys, servesApi: roles.includes('api') },
     telemetry,
   })

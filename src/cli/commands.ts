@@ -30,6 +30,7 @@ const serve: Command = {
     'smtpUrl',
     'mailFrom',
     'manualPaymentLimitMs',
+    'editsNeedApproval',
   ],
   examples: ['lonja serve', 'lonja serve --port 9000 --store postgres://lonja@localhost/lonja'],
   run: async (call) => (await import('./serve.ts')).serve(call),

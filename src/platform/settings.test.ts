@@ -53,6 +53,7 @@ test('without anything, the defaults hold', () => {
     paymentDeclineOneIn: 0,
     paymentLoseAnswerOneIn: 0,
     manualPaymentLimitMs: 86_400_000,
+    editsNeedApproval: false,
     sqliteMaxPages: undefined,
     batchWaitMs: 0,
     windowReport: true,

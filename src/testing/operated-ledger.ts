@@ -11,10 +11,14 @@ import { startTroubledLedger } from './troubled-ledger.ts'
 
 const STOP_LIMIT_MS = 5000
 
-export async function startOperatedLedger(options: TroubledOptions = {}) {
+export interface OperatedOptions extends TroubledOptions {
+  readonly editsNeedApproval?: boolean
+}
+
+export async function startOperatedLedger({ editsNeedApproval = false, ...options }: OperatedOptions = {}) {
   const ledger = await startTroubledLedger(options)
   const server = await createServer({
-    application: withOperations(ledger.lonja),
+    application: withOperations(ledger.lonja, { editsNeedApproval }),
     settings: {
       host: '127.0.0.1',
       port: 0,

@@ -3,6 +3,7 @@ import type { Service } from '../../kernel/service.ts'
 import type { Application } from '../application.ts'
 import { rebuildCodes, rebuildRoutes } from '../rebuild/routes.ts'
 import type { Lonja } from '../runtime/lonja.ts'
+import { editRoutes } from './edit-routes.ts'
 import { letterCodes } from './letter-codes.ts'
 import { letterRoutes } from './letter-routes.ts'
 import { parkedRoutes } from './parked-routes.ts'
@@ -12,10 +13,15 @@ import { sagaCodes, sagaRoutes } from './saga-routes.ts'
 /** Every code that the operator's routes refuse with. */
 export const operationCodes = { ...rebuildCodes, ...letterCodes, ...sagaCodes }
 
+export interface OperationSettings {
+  /** Whether a second person has to approve of an edit of a dead letter. */
+  readonly editsNeedApproval: boolean
+}
+
 /** What the server serves: the services of this process, and the operator's routes as those of one more. */
-export function withOperations(lonja: Lonja): Application {
+export function withOperations(lonja: Lonja, settings: OperationSettings): Application {
   return {
-    services: [...lonja.services, operationsOf(lonja)],
+    services: [...lonja.services, operationsOf(lonja, settings)],
     now: () => lonja.now(),
     newId: () => lonja.newId(),
     submit: (submission) => lonja.submit(submission),
@@ -26,13 +32,15 @@ export function withOperations(lonja: Lonja): Application {
   }
 }
 
-function operationsOf(lonja: Lonja): Service {
+function operationsOf(lonja: Lonja, { editsNeedApproval }: OperationSettings): Service {
+  const { editing, letterPlaces } = lonja
   return {
     name: 'operations',
     summary: 'What operators look after: dead letters, parked keys, stuck sagas, the rebuilds of projections.',
     codes: operationCodes,
     routes: [
       ...letterRoutes(lonja),
+      ...editRoutes({ editing, letterPlaces, editsNeedApproval }),
       ...parkedRoutes(lonja),
       ...redriveRoutes(lonja.redrives),
       ...sagaRoutes(lonja),

@@ -7,6 +7,7 @@ import type { DeadLetter } from '../parking/dead-letter.ts'
 import type { Decision, OfficeOptions } from '../parking/dead-letter-office.ts'
 import { discard, redrive } from '../parking/dead-letter-office.ts'
 import type { ParkedCounts } from '../parking/parking.ts'
+import { Editing } from '../operations/editing.ts'
 import type { LetterPlace } from '../operations/letters.ts'
 import { letterPlaces } from '../operations/letters.ts'
 import { Hand } from '../takeover/hand.ts'
@@ -59,6 +60,7 @@ export class Lonja implements Application {
   /** What is handled at this moment, for the watchdog. */
   readonly hand: Hand
   readonly redrives: Redrives
+  readonly editing: Editing
   readonly #options: LonjaOptions
   readonly #tables: LiveTables
 
@@ -73,6 +75,13 @@ export class Lonja implements Application {
     this.runtimes = options.databases.map((database) => this.#runtimeOf(database))
     this.letterPlaces = letterPlaces(this.registry, options.databases)
     this.redrives = this.#redrivesOf(options)
+    this.editing = new Editing({
+      ...options,
+      registry: this.registry,
+      places: this.letterPlaces,
+      newId: () => this.newId(),
+      sent: (service) => this.#runtime(service).unparked(),
+    })
     this.rebuilds = new Rebuilds({ ...options, registry: this.registry, tables: this.#tables })
   }
 

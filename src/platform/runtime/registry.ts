@@ -22,6 +22,7 @@ import {
   effectsTable,
   idempotencyTable,
   inHandTable,
+  letterEditsTable,
   parkedKeysTable,
   parkedTable,
   parkingLotsTable,
@@ -306,6 +307,7 @@ function schemasOf(
         inHandTable,
         redrivesTable,
         redriveLettersTable,
+        letterEditsTable,
       ],
       topics: [],
     },
@@ -344,6 +346,7 @@ function lockOrderOf(
   }
   rank(redrivesTable, 1)
   rank(redriveLettersTable, 1)
+  rank(letterEditsTable, 1)
   rank(parkingLotsTable, 2)
   rank(trailTable, 13)
   rank(auditTable, 14)

@@ -253,6 +253,13 @@ export const settingsTable = {
     parse: duration,
     description: 'How long an order with a manual payment waits, with its stock held, before it is cancelled.',
   }),
+  editsNeedApproval: setting({
+    flag: 'edits-need-approval',
+    environment: ['LONJA_EDITS_NEED_APPROVAL'],
+    fallback: 'off',
+    parse: (text) => oneOf(['on', 'off'])(text) === 'on',
+    description: 'Whether an edit of a dead letter waits for the approval of a second person: on or off.',
+  }),
   sqliteMaxPages: setting({
     flag: 'sqlite-max-pages',
     environment: ['LONJA_SQLITE_MAX_PAGES', 'SQLITE_MAX_PAGES'],

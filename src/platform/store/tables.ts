@@ -179,6 +179,29 @@ export const redriveLettersTable: Table = table(
   { keyWidth: 2, indexes: [['job', 'state', 'ordinal']] },
 )
 
+/** Bodies that people wrote for dead letters; `body` is kept only while somebody has to approve of it. */
+export const letterEditsTable: Table = table(
+  [PLATFORM_SCHEMA, 'letter_edits'],
+  {
+    id: 'text',
+    version: 'integer',
+    service: 'text',
+    letter: 'text',
+    state: 'text',
+    request: 'text',
+    body: 'text?',
+    fields: 'text',
+    reason: 'text',
+    proposed_by: 'text',
+    proposed_at: 'integer',
+    decided_by: 'text?',
+    decided_at: 'integer?',
+    decided_reason: 'text?',
+    made: 'text?',
+  },
+  { indexes: [['letter'], ['state', 'proposed_at']] },
+)
+
 /**
  * Raised by every parking and unparking in a service's partition: whoever keeps parked keys in memory sees by it that
  * another process has changed them. Named `service partitions/partition`.
