@@ -1,5 +1,6 @@
 // All commands of the command line: each with its help, and what runs it, which is loaded only when it is called.
 import { SERVER_SETTINGS as server, flagsOf, type Command } from './command.ts'
+import { deadLetterCommands } from './dead-letter-commands.ts'
 import { sagaCommands } from './saga-commands.ts'
 
 const stores = ['store'] as const
@@ -198,6 +199,7 @@ export const commands: readonly Command[] = [
   describe,
   topics,
   settings,
+  ...deadLetterCommands,
   rebuild,
   ...sagaCommands,
   check,

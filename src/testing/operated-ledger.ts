@@ -13,9 +13,12 @@ const STOP_LIMIT_MS = 5000
 
 export interface OperatedOptions extends TroubledOptions {
   readonly editsNeedApproval?: boolean
+  /** Also over a real port, at `url`. */
+  readonly listens?: boolean
 }
 
-export async function startOperatedLedger({ editsNeedApproval = false, ...options }: OperatedOptions = {}) {
+export async function startOperatedLedger(options: OperatedOptions = {}) {
+  const { editsNeedApproval = false, listens = false } = options
   const ledger = await startTroubledLedger(options)
   const server = await createServer({
     application: withOperations(ledger.lonja, { editsNeedApproval }),
@@ -32,6 +35,7 @@ export async function startOperatedLedger({ editsNeedApproval = false, ...option
   const as = (role: Role | undefined): Caller => callerOver(inMemory(server.inject), role)
   return {
     ...ledger,
+    url: listens ? await server.listen() : '',
     as,
     operator: as('operator'),
     stop: async () => {

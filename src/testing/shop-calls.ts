@@ -31,7 +31,8 @@ export interface Caller {
   patch<Body>(path: string, body: unknown, headers?: Headers): Promise<Answer<Body>>
 }
 
-function keyOf(role: Role): string {
+/** What a role sends as its key. */
+export function keyOf(role: Role): string {
   return `the key of the ${role}`.replaceAll(' ', '-')
 }
 

@@ -85,7 +85,7 @@ export function parkedRoutes({ letterPlaces: places }: { readonly letterPlaces: 
   return routes
 }
 
-function keyView({ service, group, keyName, key, attempts, messages, code, handler, ...parked }: ListedKey) {
+export function keyView({ service, group, keyName, key, attempts, messages, code, handler, ...parked }: ListedKey) {
   return {
     service,
     group,
