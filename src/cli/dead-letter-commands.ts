@@ -52,7 +52,7 @@ const parked: Command = {
   words: '',
   summary: 'Lists the keys whose messages wait: tried again, or held by a dead letter.',
   description: [
-    'Each key with its state, its next try, how many messages wait, and what the first one failed with.',
+    'Each key with its state, its next try, its messages, and what the first one failed with.',
     READS,
   ],
   flags: {

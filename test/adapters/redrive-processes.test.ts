@@ -1,4 +1,4 @@
-// A redrive job on PostgreSQL, with two processes: whoever works on it, each letter goes once, and each key in its order.
+// A redrive job on PostgreSQL with two processes: whoever works on it, each letter goes once, each key in its order.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import type { RedriveRequest } from '../../src/platform/operations/redrive-draft.ts'

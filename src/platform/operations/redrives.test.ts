@@ -218,6 +218,33 @@ test('it stops when as many letters died again as it may spoil, and goes on when
   await ledger.stop()
 })
 
+/** Whether what is thrown may pass by itself. */
+const state = { isPassing: false }
+
+test('no more letters are on their way than may die again, also where they are tried for long', async () => {
+  const ledger = await startDead(5, {
+    trouble: (account, entry) => {
+      if (account.startsWith('bad') && entry === 1)
+        throw state.isPassing ? new Error('passing') : new TypeError('never')
+    },
+  })
+  state.isPassing = true
+  const { id } = expectStatus(await ledger.ask({ all: true, stopAfterFailures: 2 }), 202)
+  await ledger.pass(3000)
+  const job = await ledger.look(id)
+  assert.deepEqual([job.underWay, job.waiting, job.failed], [2, 3, 0])
+  state.isPassing = false
+  await ledger.pass(MINUTE_MS)
+  assert.deepEqual(numbersOf(await ledger.look(id)), {
+    ...NOTHING,
+    status: 'stopped',
+    total: 5,
+    failed: 2,
+    waiting: 3,
+  })
+  await ledger.stop()
+})
+
 test('a person stops it and resumes it; what is on its way is followed to its end', async () => {
   const ledger = await startDead(4)
   ledger.mend()

@@ -101,3 +101,58 @@ test('what was skipped joins the end of its key, as its followers have gone on',
   assert.equal((await ledger.entries('a')).length, 2)
   await ledger.stop()
 })
+
+test('a redriven letter goes before whoever waits, also where the queue began anew meanwhile', async () => {
+  const thrown = new Map<number, Error>([
+    [1, new Error('passing')],
+    [2, new TypeError('never')],
+  ])
+  const trouble = (account: string, entry: number) => {
+    const error = thrown.get(entry)
+    if (account === 'a' && error !== undefined) throw error
+  }
+  const ledger = await startTroubledLedger({ trouble, parking: { whenDead: 'skip' } })
+  for (const entry of [1, 2]) await ledger.post('a', entry)
+  await ledger.pass(200)
+  thrown.delete(1)
+  await ledger.pass(60_000)
+  const [letter] = await ledger.rows('dead_letters')
+  assert.equal(letter?.['position'], 2)
+  thrown.set(3, new Error('passing'))
+  for (const entry of [3, 4]) await ledger.post('a', entry)
+  await ledger.pass(200)
+  assert.deepEqual(await ledger.keys(), ['a retrying 2'])
+  thrown.clear()
+  await ledger.lonja.redrive('ledger', { id: String(letter['id']), reason: 'the handler is mended' })
+  await ledger.lonja.settled()
+  assert.deepEqual(await ledger.entries('a'), [1, 2, 3, 4])
+  await ledger.stop()
+})
+
+test('a letter that does not hold its key leaves it held when it is discarded', async () => {
+  const ledger = await startTroubledLedger({
+    bad: ['a'],
+    thrown: () => new TypeError('never'),
+    parking: { whenDead: 'skip' },
+  })
+  await ledger.post('a', 1)
+  await ledger.pass(0)
+  const [skipped] = await ledger.rows('dead_letters')
+  // The program that comes after it holds.
+  const store = ledger.store
+  await ledger.lonja.stop()
+  const holding = await startTroubledLedger({ store, bad: ['a'], thrown: () => new TypeError('never') })
+  for (const entry of [2, 3]) await holding.post('a', entry)
+  await holding.pass(0)
+  const younger = (await holding.rows('dead_letters')).find(({ id }) => id !== skipped?.['id'])
+  const asked = holding.lonja.redrive('ledger', { id: String(younger?.['id']), reason: 'too early' })
+  await assert.rejects(asked, { name: 'LetterHindered' })
+  await holding.lonja.discard('ledger', { id: String(younger?.['id']), reason: 'a test entry' })
+  await holding.pass(0)
+  assert.deepEqual(await holding.keys(), ['a held 1'])
+  holding.bad.clear()
+  await holding.lonja.discard('ledger', { id: String(skipped?.['id']), reason: 'a test entry' })
+  await holding.lonja.settled()
+  assert.deepEqual(await holding.entries('a'), [3])
+  await holding.stop()
+})
