@@ -51,10 +51,7 @@ const parked: Command = {
   name: 'parked',
   words: '',
   summary: 'Lists the keys whose messages wait: tried again, or held by a dead letter.',
-  description: [
-    'Each key with its state, its next try, its messages, and what the first one failed with.',
-    READS,
-  ],
+  description: ['Each key with its state, its next try, its messages, and what the first one failed with.', READS],
   flags: {
     group: filters['group'] ?? json,
     code: filters['code'] ?? json,
@@ -73,8 +70,8 @@ const redrive: Command = {
   words: '[ID...]',
   summary: 'Sends dead letters again, each key in its order, and shows the progress.',
   description: [
-    'The letters are those with these ids, of one --cause, that --group, --topic, --type, --code and --of leave, or ' +
-      '--all. They are written down when the job is asked for: what dies later is not among them. --dry-run tells how ' +
+    'The letters are those with these ids, of one --cause, that --group, --topic, --type, --code and --of leave, ' +
+      'or --all. They are written down when the job is asked for: what dies later is not among them. --dry-run tells how ' +
       'many there are and does nothing.',
     'The job stops before more letters than --stop-after can die again. It runs in the server: Ctrl-C ends the ' +
       'watching and not the job.',

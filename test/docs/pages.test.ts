@@ -6,6 +6,7 @@ import { suite, test } from 'node:test'
 import metadata from '../../package.json' with { type: 'json' }
 import { commands } from '../../src/cli/commands.ts'
 import { createCodeBook } from '../../src/platform/http/codes.ts'
+import { operationCodes } from '../../src/platform/operations/service.ts'
 import { settingsTable, type Setting } from '../../src/platform/settings/table.ts'
 import { services } from '../../src/services.ts'
 import { CANCEL_REASONS } from '../../src/services/orders/contract.ts'
@@ -64,7 +65,7 @@ function missingFiles(page: string): readonly string[] {
 function unknownCommands(page: string): readonly string[] {
   const text = readPage(page)
   const codes = [...blocksOf(text).map((block) => block.text), ...(text.match(/(?<=`)[^`\n]+(?=`)/g) ?? [])]
-  const called = codes.flatMap((code) => [...code.matchAll(/(?:^|\s)lonja (?:-- )?([a-z]+)(?: ([a-z]+))?/gm)])
+  const called = codes.flatMap((code) => [...code.matchAll(/(?:^|\s)lonja (?:-- )?([a-z][a-z-]*)(?: ([a-z]+))?/gm)])
   const known = new Set(commands.map(({ name }) => name))
   return called.filter(([, one = '', two]) => !known.has(one) && !known.has(`${one} ${two}`)).map(([whole]) => whole)
 }
@@ -85,7 +86,11 @@ function unknownVariables(page: string): readonly string[] {
   return named.filter((name) => !variables.has(name) && !name.startsWith('STORE_URL_'))
 }
 
-const codes = new Set<string>([...createCodeBook(services).all.map(({ code }) => code), ...CANCEL_REASONS])
+const codes = new Set<string>([
+  ...createCodeBook(services).all.map(({ code }) => code),
+  ...Object.keys(operationCodes),
+  ...CANCEL_REASONS,
+])
 
 suite('the pages', () => {
   for (const page of pages) {

@@ -15,6 +15,7 @@ type JobLetter = ReturnType<typeof jobLetterView>
 const REDRIVES = '/v1/ops/redrives'
 const reason = 'the handler is mended'
 const MINUTE_MS = 60_000
+const DAY_MS = 24 * 60 * MINUTE_MS
 
 /** A healthy account between the bad ones, or several that fail in a row are taken for an outage. */
 async function start(options: TroubledOptions = {}) {
@@ -295,6 +296,22 @@ test('many letters are discarded as a job as well; their followers go on', async
   assert.deepEqual(numbersOf(job), { ...NOTHING, status: 'done', total: 40, discarded: 40 })
   for (const account of ledger.accounts) assert.deepEqual(await ledger.entries(account), [2])
   assert.deepEqual(await ledger.keys(), [])
+  await ledger.stop()
+})
+
+test('jobs that are long done are taken away with their letters', async () => {
+  const ledger = await startDead(2)
+  ledger.mend()
+  const old = await ledger.redrive({ all: true })
+  await ledger.pass(91 * DAY_MS)
+  const young = await ledger.redrive({ all: true })
+  const jobs = await ledger.operator.get<{ items: readonly Job[] }>(REDRIVES)
+  assert.deepEqual(
+    expectStatus(jobs, 200).items.map(({ id }) => id),
+    [young.id],
+  )
+  expectRefusal(await ledger.operator.get(`${REDRIVES}/${old.id}`), 404, 'REDRIVE_NOT_FOUND')
+  assert.deepEqual(await ledger.store.query('SELECT * FROM lonja_redrive_letters'), [])
   await ledger.stop()
 })
 

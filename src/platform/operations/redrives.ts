@@ -12,6 +12,7 @@ import { jobLettersName, jobsName } from './redrive-job.ts'
 import type { JobPart } from './redrive-parts.ts'
 import { countFailures, readParts } from './redrive-parts.ts'
 import { RedriveRunner } from './redrive-runner.ts'
+import { sweepJobs } from './redrive-sweep.ts'
 import { selectLetters } from './selection.ts'
 
 /** What is announced to other processes when a job was asked for or resumed. No service has this name. */
@@ -173,6 +174,7 @@ export class Redrives {
        ORDER BY asked_at, id LIMIT ${MAX_JOBS}`,
     )
     for (const { id } of rows) this.#launch(database, id)
+    await sweepJobs({ ...this.#options, store })
   }
 
   #launch(database: RedriveDatabase, id: string): void {
