@@ -71,8 +71,8 @@ const redrive: Command = {
   summary: 'Sends dead letters again, each key in its order, and shows the progress.',
   description: [
     'The letters are those with these ids, of one --cause, that --group, --topic, --type, --code and --of leave, ' +
-      'or --all. They are written down when the job is asked for: what dies later is not among them. --dry-run tells how ' +
-      'many there are and does nothing.',
+      'or --all. They are written down when the job is asked for: what dies later is not among them. ' +
+      '--dry-run tells how many there are and does nothing.',
     'The job stops before more letters than --stop-after can die again. It runs in the server: Ctrl-C ends the ' +
       'watching and not the job.',
     WRITES,
