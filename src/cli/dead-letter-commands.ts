@@ -1,17 +1,15 @@
 // The commands about dead letters and parked keys: each with its help, loaded when it is called.
-import type { Command, Flag } from './command.ts'
+import { SERVER_SETTINGS as server, flagsOf, type Command, type Flag } from './command.ts'
 
-const server = ['url', 'key', 'host', 'port'] as const
 const readers = ['store', 'url', 'key'] as const
-const json: Flag = { description: 'Prints JSON: one object on the last line.' }
 const reason: Flag = { value: 'TEXT', description: 'Why; it goes into the audit, so no personal data.' }
-const filters: Readonly<Record<string, Flag>> = {
+const filters = {
   group: { value: 'GROUP', description: 'Only those of one consumer group, such as payments.' },
   topic: { value: 'TOPIC', description: 'Only those of one topic.' },
   type: { value: 'TYPE', description: 'Only messages of one type.' },
   code: { value: 'CODE', description: 'Only those that failed with this code, such as TypeError.' },
   of: { value: 'KEY', description: 'Only those of one key, such as the id of an order.' },
-}
+} as const satisfies Readonly<Record<string, Flag>>
 const READS = 'The database is read beside the running server; with --url the server is asked instead.'
 const WRITES = 'The running server does it; the key needs the role operator.'
 
@@ -24,13 +22,12 @@ const deadLetters: Command = {
       'without its body. Only those that wait for a decision are told unless --status says otherwise.',
     READS,
   ],
-  flags: {
+  flags: flagsOf({
     list: { description: 'Lists the letters instead of their causes.' },
     ...filters,
     status: { value: 'STATUS', description: 'dead, redriving, redriven, discarded, edited or all (dead).' },
     limit: { value: 'N', description: 'Letters of the list (50).' },
-    json,
-  },
+  }),
   settings: readers,
   examples: ['lonja dead-letters', 'lonja dead-letters --list --group payments'],
   run: async (call) => (await import('./dead-letters.ts')).deadLetters(call),
@@ -41,7 +38,7 @@ const deadLetter: Command = {
   words: 'ID',
   summary: 'Shows a dead letter: the record as it was, what it failed with, who waits behind it.',
   description: ['The body is shown, and it may hold personal data.', READS],
-  flags: { json },
+  flags: flagsOf({}),
   settings: readers,
   examples: ['lonja dead-letter 019a0000-0000-7000-8000-000000000001'],
   run: async (call) => (await import('./dead-letters.ts')).deadLetter(call),
@@ -52,14 +49,13 @@ const parked: Command = {
   words: '',
   summary: 'Lists the keys whose messages wait: tried again, or held by a dead letter.',
   description: ['Each key with its state, its next try, its messages, and what the first one failed with.', READS],
-  flags: {
-    group: filters['group'] ?? json,
-    code: filters['code'] ?? json,
-    of: filters['of'] ?? json,
+  flags: flagsOf({
+    group: filters.group,
+    code: filters.code,
+    of: filters.of,
     state: { value: 'STATE', description: 'retrying or held.' },
     limit: { value: 'N', description: 'Keys of the list (50).' },
-    json,
-  },
+  }),
   settings: readers,
   examples: ['lonja parked', 'lonja parked --group orders --state held'],
   run: async (call) => (await import('./dead-letters.ts')).parked(call),
@@ -77,7 +73,7 @@ const redrive: Command = {
       'watching and not the job.',
     WRITES,
   ],
-  flags: {
+  flags: flagsOf({
     cause: { value: 'CAUSE', description: 'The id of a cause, as `lonja dead-letters` shows it.' },
     ...filters,
     all: { description: 'Every dead letter.' },
@@ -86,8 +82,7 @@ const redrive: Command = {
     'stop-after': { value: 'N', description: 'Letters that may die again before it stops (10).' },
     'max-redrives': { value: 'N', description: 'Letters that were redriven this often are left out (3).' },
     reason,
-    json,
-  },
+  }),
   settings: server,
   examples: [
     'lonja redrive --cause 4f0c1b2a9d3e --dry-run --reason "the gateway is back"',
@@ -101,7 +96,7 @@ const discard: Command = {
   words: 'ID',
   summary: 'Gives a dead letter up for a reason; the messages behind it go on.',
   description: ['What it asked for never happens. The letter stays readable until it is archived.', WRITES],
-  flags: { reason, json },
+  flags: flagsOf({ reason }),
   settings: server,
   examples: ['lonja discard 019a0000-0000-7000-8000-000000000001 --reason "a test order"'],
   run: async (call) => (await import('./redrive.ts')).discard(call),

@@ -54,6 +54,7 @@ test('without anything, the defaults hold', () => {
     paymentLoseAnswerOneIn: 0,
     manualPaymentLimitMs: 86_400_000,
     editsNeedApproval: false,
+    handlerLimitMs: 5000,
     sqliteMaxPages: undefined,
     batchWaitMs: 0,
     windowReport: true,

@@ -77,7 +77,7 @@ async function assertWhole(ledger: Ledger): Promise<void> {
 }
 
 test('two processes that both think that they work on a job send each letter once, in order', async () => {
-  const { first, second } = await startDead(membershipAlone)
+  const { first, second } = await startDead(() => membershipAlone())
   try {
     await Promise.all([first, second].map(({ lonja }) => lonja.redrives.start(request, asker)))
     await assertWhole(first)
