@@ -73,7 +73,7 @@ async function openToRead(address: StoreAddress): Promise<Store> {
 
 /** Where every head, cursor and live table is. */
 async function lookAround({ runtimes, registry }: Lonja): Promise<void> {
-  for (const { channels, options, parking, takeovers } of runtimes) {
+  for (const { channels, options, parking, pauses, takeovers } of runtimes) {
     // A projection that was rebuilt lies in another table than at first.
     await options.recalled?.()
     for (const { schema, topics } of registry.schemas) {
@@ -82,6 +82,7 @@ async function lookAround({ runtimes, registry }: Lonja): Promise<void> {
     for (const service of options.hosted) await readCursors(options.store, service, channels)
     await parking.recall()
     await takeovers.look()
+    await pauses.recall()
   }
 }
 

@@ -23,6 +23,8 @@ export interface ParkingOptions {
   readonly breakers: Breakers
   /** Whether this process works on the partition. */
   readonly holds: (partitions: number, partition: number) => boolean
+  /** Whether a person has paused the group in this partition: its keys wait as long. */
+  readonly isPaused?: (group: string, partition: number) => boolean
 }
 
 /** What is parked in one group. */
@@ -188,8 +190,9 @@ export class Parking {
     return due.toSorted((one, other) => one.due - other.due)
   }
 
-  #isOurs({ state, partitions, partition }: ParkedKey): boolean {
-    return state === 'retrying' && this.#options.holds(partitions, partition)
+  #isOurs({ state, partitions, partition, group }: ParkedKey): boolean {
+    const { holds, isPaused } = this.#options
+    return state === 'retrying' && holds(partitions, partition) && isPaused?.(group, partition) !== true
   }
 
   #all(group: string): ParkedKey[] {

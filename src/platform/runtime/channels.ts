@@ -1,6 +1,7 @@
 // What a process knows of the log: where each partition of each source ends, and how far each group has read it.
 import { partitionFor } from '../log/murmur2.ts'
 import type { Head, Row, Store } from '../ports.ts'
+import type { Pause } from '../operations/pause-state.ts'
 import type { Group, Registry } from './registry.ts'
 
 /** One partition of one source's topic. Memory is a hint: the guards of the commit decide. */
@@ -31,6 +32,8 @@ export interface Cursor {
   beganAt: string
   /** Why it stands still; its later records wait, other partitions go on. */
   stopped: string | undefined
+  /** A person has paused it: it reads nothing until somebody resumes it. */
+  paused: Pause | undefined
   /** Tries of the record at `next` that failed, and when the next one is due. */
   tries: number
   retryAt: number
@@ -130,6 +133,7 @@ function newChannel(
       incarnation: 1,
       beganAt: '0',
       stopped: undefined,
+      paused: undefined,
       tries: 0,
       retryAt: 0,
       refused: undefined,

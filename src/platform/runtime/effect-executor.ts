@@ -86,8 +86,14 @@ export class EffectExecutor {
     }
   }
 
+  /** After a start, or when partitions came and went: what is open in ours is called, the rest is forgotten. */
+  takeOver(open: readonly EffectRow[], isOurs: (row: EffectRow) => boolean): void {
+    this.#keepOnly(isOurs)
+    this.add(open.filter(isOurs), { recovered: true })
+  }
+
   /** Forgets everything that is not under way: its partition belongs to another process now. */
-  keepOnly(isOurs: (row: EffectRow) => boolean): void {
+  #keepOnly(isOurs: (row: EffectRow) => boolean): void {
     for (const lane of this.#lanes.values()) {
       const kept = lane.rows.filter((row, index) => (index === 0 && lane.busy) || isOurs(row))
       for (const row of lane.rows) if (!kept.includes(row)) this.#known.delete(idOf(row))

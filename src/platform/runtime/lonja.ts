@@ -6,12 +6,15 @@ import type { Clock, Membership, Random, Store } from '../ports.ts'
 import type { DeadLetter } from '../parking/dead-letter.ts'
 import type { Decision, OfficeOptions } from '../parking/dead-letter-office.ts'
 import { discard, redrive } from '../parking/dead-letter-office.ts'
+import { PAUSE_NEWS } from '../operations/pause-memory.ts'
+import { isPauseCommand } from '../operations/pause-state.ts'
 import type { ParkedCounts } from '../parking/parking.ts'
 import { Editing } from '../operations/editing.ts'
 import type { LetterPlace } from '../operations/letters.ts'
 import { letterPlaces } from '../operations/letters.ts'
 import { Hand } from '../takeover/hand.ts'
 import { Redrives } from '../operations/redrives.ts'
+import { PARKING_NEWS } from '../parking/parking.ts'
 import { LiveTables } from '../rebuild/live-tables.ts'
 import { Rebuilds } from '../rebuild/rebuilds.ts'
 import type { Cursor } from './channels.ts'
@@ -172,9 +175,12 @@ export class Lonja implements Application {
     return runtime
   }
 
-  submit(submission: Submission): Promise<Reply> {
-    const owner = this.registry.reactionTo(submission.command)?.service ?? submission.service
-    return this.#runtime(owner).submit(submission)
+  async submit(submission: Submission): Promise<Reply> {
+    const { command, service } = submission
+    const runtime = this.#runtime(this.registry.reactionTo(command)?.service ?? service)
+    const reply = await runtime.submit(submission)
+    if (isPauseCommand(command)) runtime.changedByHand(PAUSE_NEWS)
+    return reply
   }
 
   /** The database that keeps the service's tables. */
@@ -240,7 +246,7 @@ export class Lonja implements Application {
     const { store } = this.#databaseOf(service)
     const { clock } = this.#options
     const decided = await work({ registry: this.registry, store, service, clock, newId: () => this.newId() })
-    if (decided !== undefined) this.#runtime(service).unparked()
+    if (decided !== undefined) this.#runtime(service).changedByHand(PARKING_NEWS)
     return decided
   }
 

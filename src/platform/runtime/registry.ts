@@ -10,6 +10,8 @@ import { eventsOf } from '../../kernel/saga.ts'
 import { MESSAGE_DIED, messageDied } from '../../kernel/message-died.ts'
 import type { AskedOfSaga } from '../../kernel/saga-acts.ts'
 import { sagaActMessages, sagaActOf } from '../../kernel/saga-acts.ts'
+import type { AskedOfGroup } from '../operations/pause-state.ts'
+import { isPauseCommand, pauseMessages, pauseReactions, pausesKind } from '../operations/pause-state.ts'
 import type { SchemaDeclaration, Table } from '../ports.ts'
 import {
   PLATFORM_SCHEMA,
@@ -127,19 +129,20 @@ export function buildRegistry(services: readonly Service[]): Registry {
   const tables = new Map(services.map((service) => [service.name, serviceTables(service.name)]))
   const senders = sendersOf(services)
   const commands = new Map(services.flatMap(commandReactions))
-  const interventions = new Map(services.flatMap(interventionReactions))
+  const groups = services.flatMap(groupsOf)
+  const byHand = new Map([...services.flatMap(interventionReactions), ...groups.flatMap(pausesOf)])
   return {
     services,
-    groups: services.flatMap(groupsOf),
+    groups,
     sagas: services.flatMap(({ sagas }) => sagas),
     messages: new Map(
-      [messageDied, ...sagaActMessages, ...services.flatMap(messagesOf)].map((message) => [message.type, message]),
+      [messageDied, ...sagaActMessages, ...pauseMessages, ...services.flatMap(messagesOf)].map((message) => [
+        message.type,
+        message,
+      ]),
     ),
     commands,
-    reactionTo: (command) => {
-      if (sagaActOf(command) === undefined) return commands.get(command.type)
-      return interventions.get(`${(command.data as AskedOfSaga).saga} ${command.type}`)
-    },
+    reactionTo: (command) => byHand.get(addressOf(command)) ?? commands.get(command.type),
     answers: new Map(services.flatMap(answerReactions)),
     effects: new Map(
       services.flatMap(({ name, answers }) => answers.map(({ effect }) => [effect.effect, { effect, service: name }])),
@@ -170,6 +173,7 @@ export function kindsOf(service: Service): StateKind<unknown>[] {
     ...service.aggregates.map(({ kind }) => kind as StateKind<unknown>),
     ...service.sagas.map((saga) => sagaKind(saga) as StateKind<unknown>),
     ...service.entities,
+    pausesKind(service.name),
   ]
 }
 
@@ -241,6 +245,17 @@ function commandReactions(service: Service): (readonly [string, Reaction])[] {
   return handlersOf(service)
     .filter(({ message }) => message.kind === 'command')
     .map((handler) => [handler.message.type, { ...handler, service: service.name }])
+}
+
+/** Commands of the platform are addressed to the saga or the group that they name. */
+function addressOf(command: Message): string {
+  const { type, data } = command
+  if (sagaActOf(command) !== undefined) return `${(data as AskedOfSaga).saga} ${type}`
+  return isPauseCommand(command) ? `${(data as AskedOfGroup).group} ${type}` : type
+}
+
+function pausesOf({ name, service }: Group): (readonly [string, Reaction])[] {
+  return pauseReactions(service).map(([type, reaction]) => [`${name} ${type}`, reaction])
 }
 
 /** By the saga's name and the command's type, since every saga takes the same commands. */

@@ -349,7 +349,7 @@ export class Round {
 
 /** Whether a cursor stands still at this moment. */
 export function isStopped(cursor: Cursor, now: number): boolean {
-  return cursor.stopped !== undefined && now < cursor.retryAt
+  return cursor.paused !== undefined || (cursor.stopped !== undefined && now < cursor.retryAt)
 }
 
 function byName(one: { readonly table: Table }, other: { readonly table: Table }): number {

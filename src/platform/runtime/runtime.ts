@@ -11,12 +11,15 @@ import { commandInput, stillOpen } from './inputs.ts'
 import type { Round } from './round.ts'
 import type { Batch, Delivery } from './round-context.ts'
 import { BatchRunner, NOTHING } from './batch-runner.ts'
+import { PauseMemory } from '../operations/pause-memory.ts'
 import { Breakers } from '../parking/breakers.ts'
-import { PARKING_NEWS, Parking } from '../parking/parking.ts'
+import { Parking } from '../parking/parking.ts'
 import { type Retry, dueRetries } from '../parking/retry.ts'
 import { readBacklog } from './backlog.ts'
+import { HandChanges } from './hand-changes.ts'
 import { HeadWatch } from './head-watch.ts'
 import { HeldPartitions } from './held-partitions.ts'
+import { joined } from './joined.ts'
 import { DocumentCache } from './document-cache.ts'
 import { EffectExecutor } from './effect-executor.ts'
 import type { TimerRow } from './outbox.ts'
@@ -32,8 +35,6 @@ import type { RuntimeOptions } from './runtime-options.ts'
 /** A copy that lags is given so long before the command is tried again. */
 const CATCH_UP_MS = 50
 const STORE_RETRY_MS = 250
-/** How long the start waits for a share of the partitions. */
-const JOIN_PATIENCE_MS = 1000
 
 export class Runtime {
   readonly options: RuntimeOptions
@@ -44,11 +45,13 @@ export class Runtime {
   readonly #waiting = new WaitingInputs()
   readonly #listeners: ChangeListeners
   readonly #timers: TimerWatch
+  readonly #byHand: HandChanges
   readonly #idle = new Set<() => void>()
   readonly #logIds = new Map<string, string>()
   readonly parking: Parking
   readonly takeovers: Takeovers
   readonly #oneByOne: OneByOne
+  readonly pauses: PauseMemory
   readonly #batches: BatchRunner
   readonly #setbacks: Setbacks
   /** On PostgreSQL other processes write too: there every batch reads. */
@@ -73,9 +76,12 @@ export class Runtime {
     this.#heads = new HeadWatch({ ...options, channels: this.channels })
     this.#listeners = new ChangeListeners(clock)
     this.#cache = store.dialect === 'sqlite' ? new DocumentCache() : undefined
+    const worked = works ? hosted : []
+    this.pauses = new PauseMemory({ store, hosted: worked, channels: this.channels })
     this.parking = new Parking({
       ...options,
-      hosted: works ? hosted : [],
+      hosted: worked,
+      isPaused: (group, partition) => this.pauses.holds(group, partition),
       breakers: new Breakers(options),
       holds: this.#held.holds,
     })
@@ -90,7 +96,12 @@ export class Runtime {
       committed: (round) => this.#finish(round),
       failed: (failure) => this.#setbacks.failed(failure),
     })
-    this.#timers = new TimerWatch(store, works ? hosted : [], ({ partition }) => this.#holds(partition))
+    this.#timers = new TimerWatch({
+      store,
+      services: worked,
+      partitions: this.channels.workPartitions,
+      isOurs: (service, partition) => this.#holds(partition) && !this.pauses.holds(service, partition),
+    })
     this.executor = new EffectExecutor({
       registry,
       adapters: options.adapters,
@@ -101,30 +112,23 @@ export class Runtime {
         options.observer.fault({ group: row.service, position: row.id, type: row.effect }, error)
       },
     })
-    const { channels, executor, parking } = this
+    const { channels, executor, parking, pauses } = this
     this.#setbacks = new Setbacks({ ...options, channels, executor, parking, isOurs: this.#isOurs })
     this.takeovers = new Takeovers({ ...options, channels, parking, holds: this.#held.holds })
     this.#oneByOne = new OneByOne({ store, clock, takeovers: this.takeovers, batches: this.#batches })
+    this.#byHand = new HandChanges({ ...options, parking, pauses, timers: this.#timers })
   }
 
   /** Reads where everything stands and goes on from there. */
   async start(): Promise<void> {
-    const { hosted, store, membership } = this.options
+    const { hosted, store, membership, clock } = this.options
     for (const service of hosted) this.#logIds.set(service, (await store.identity(service)).logId)
     membership.onChange(this.#forget)
     membership.onAnnounced((sources) => this.#lookAgain(sources))
-    await this.#join()
+    await joined(membership, clock)
     await this.#recall()
     this.#isStarting = false
     this.#wake()
-  }
-
-  /** After a kill -9 the dead process's lease may last some seconds: commands and reads need not wait. */
-  #join(): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const cancel = this.options.clock.after(JOIN_PATIENCE_MS, resolve)
-    this.options.membership.start().then(resolve, reject)
-    return promise.finally(cancel)
   }
 
   /** Finishes the batch in hand and stops; what waits is in the store or is refused. */
@@ -223,6 +227,7 @@ export class Runtime {
 
   /** @returns how long to pause before the next step: 0 goes on at once, undefined waits for a wake-up. */
   async #step(): Promise<number | undefined> {
+    await this.#byHand.follow()
     if (this.#staleMemory) await this.#recall()
     else if (this.#heads.isStale) await this.#heads.readStale()
     const { clock } = this.options
@@ -323,14 +328,13 @@ export class Runtime {
   #lookAgain(sources: readonly string[] | 'all'): void {
     if (sources === 'all' && !this.#heads.isPollDue()) return
     this.#timers.look()
-    if (sources === 'all' || sources.includes(PARKING_NEWS)) this.parking.forget()
+    this.#byHand.hear(sources)
     this.noticed(sources)
   }
 
-  /** A person redrove or discarded a dead letter, here. */
-  unparked(): void {
-    this.parking.forget()
-    this.options.membership.announce([PARKING_NEWS])
+  /** A person changed what is parked or paused, here. */
+  changedByHand(news: string): void {
+    this.#byHand.tell(news)
     this.#wake()
   }
 
@@ -361,12 +365,9 @@ export class Runtime {
     // After the cursors: whatever was parked before they moved on is seen.
     await this.parking.recall()
     await this.takeovers.review()
-    this.executor.keepOnly(({ partition }) => this.#holds(partition))
-    const rows = await readOpenEffects(this.options)
-    this.executor.add(
-      rows.filter(({ partition }) => this.#holds(partition)),
-      { recovered: true },
-    )
+    await this.pauses.recall()
+    const holds = ({ partition }: { readonly partition: number }) => this.#holds(partition)
+    this.executor.takeOver(await readOpenEffects(this.options), holds)
   }
 
   #afterFailure(error: unknown): number {

@@ -15,27 +15,44 @@ interface StoredTimer {
   readonly correlation: string
 }
 
-/** The timers of a service that are due, earliest first. */
-export async function readDueTimers(store: Store, service: string, now: number): Promise<TimerRow[]> {
+/** Partitions whose timers may not fire now; left out, they do not fill the batch of those that may. */
+function leftOut(partitions: readonly number[]): string {
+  return partitions.length === 0 ? '' : `AND partition NOT IN (${partitions.map(() => '?').join(', ')})`
+}
+
+/** The timers of a service that are due in other partitions than these, earliest first. */
+export async function readDueTimers(
+  store: Store,
+  service: string,
+  { now, without }: { readonly now: number; readonly without: readonly number[] },
+): Promise<TimerRow[]> {
   const rows = await store.query<StoredTimer>(
     `SELECT due, partition, name, key, command, correlation FROM ${store.tableName(service, 'timers')}
-     WHERE due <= ? ORDER BY due, partition, name, key LIMIT ${MAX_TIMERS}`,
-    [now],
+     WHERE due <= ? ${leftOut(without)} ORDER BY due, partition, name, key LIMIT ${MAX_TIMERS}`,
+    [now, ...without],
   )
   return rows.map(({ command, ...timer }) => {
     return { ...timer, service, command: command === null ? undefined : (JSON.parse(command) as Message) }
   })
 }
 
+/** Timers of a service, but for these partitions. */
+export interface TimersWanted {
+  readonly service: string
+  readonly without: readonly number[]
+}
+
 /** When the next timer of each service comes due, infinity where it has none: one statement for all. */
-export async function readNextDues(store: Store, services: readonly string[]): Promise<readonly number[]> {
-  const one = (service: string, at: number) =>
-    `SELECT ${at} AS service, min(due) AS due FROM ${store.tableName(service, 'timers')}`
+export async function readNextDues(store: Store, wanted: readonly TimersWanted[]): Promise<readonly number[]> {
+  const one = ({ service, without }: TimersWanted, at: number) =>
+    `SELECT ${at} AS service, min(due) AS due FROM ${store.tableName(service, 'timers')}
+     WHERE due > 0 ${leftOut(without)}`
   const rows = await store.query<{ readonly service: number; readonly due: number | null }>(
-    services.map(one).join(' UNION ALL '),
+    wanted.map(one).join(' UNION ALL '),
+    wanted.flatMap(({ without }) => without),
   )
   const dues = new Map(rows.map(({ service, due }) => [service, due]))
-  return services.map((_, at) => dues.get(at) ?? Number.POSITIVE_INFINITY)
+  return wanted.map((_, at) => dues.get(at) ?? Number.POSITIVE_INFINITY)
 }
 
 interface StoredEffect {

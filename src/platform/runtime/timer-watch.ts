@@ -3,20 +3,25 @@ import type { Store } from '../ports.ts'
 import type { TimerRow } from './outbox.ts'
 import { readDueTimers, readNextDues } from './stored-rows.ts'
 
-/** Timers that may not fire yet, or belong to another process, are looked at again after this long. */
+/** Timers that may not fire yet are looked at again after this long. */
 export const TIMER_RECHECK_MS = 100
 
+export interface TimerWatchOptions {
+  readonly store: Store
+  readonly services: readonly string[]
+  /** How many partitions timers are shared out by. */
+  readonly partitions: number
+  /** Whether the timers of this partition are this process's, and nobody has paused them. */
+  readonly isOurs: (service: string, partition: number) => boolean
+}
+
 export class TimerWatch {
-  readonly #store: Store
-  readonly #services: readonly string[]
-  readonly #isOurs: (timer: TimerRow) => boolean
+  readonly #options: TimerWatchOptions
   /** When somebody should look; infinity when there is no timer. */
   next = 0
 
-  constructor(store: Store, services: readonly string[], isOurs: (timer: TimerRow) => boolean) {
-    this.#store = store
-    this.#services = services
-    this.#isOurs = isOurs
+  constructor(options: TimerWatchOptions) {
+    this.#options = options
   }
 
   /** A timer was written. */
@@ -24,7 +29,7 @@ export class TimerWatch {
     this.next = Math.min(this.next, due)
   }
 
-  /** Another process may have written timers: look at the next chance. */
+  /** Another process may have written timers, or partitions came or went on: look at the next chance. */
   look(): void {
     this.next = 0
   }
@@ -36,19 +41,22 @@ export class TimerWatch {
 
   async due(now: number): Promise<TimerRow[]> {
     if (now < this.next) return []
+    const { store, services, partitions, isOurs } = this.#options
     const due: TimerRow[] = []
-    if (this.#services.length === 0) {
+    if (services.length === 0) {
       this.next = Number.POSITIVE_INFINITY
       return due
     }
-    const dues = await readNextDues(this.#store, this.#services)
-    for (const [at, service] of this.#services.entries()) {
-      if ((dues[at] ?? 0) <= now) due.push(...(await readDueTimers(this.#store, service, now)))
+    const all = Array.from({ length: partitions }, (_, partition) => partition)
+    // What may not fire here must neither wake this process again and again nor fill its batch.
+    const wanted = services.map((service) => {
+      return { service, without: all.filter((partition) => !isOurs(service, partition)) }
+    })
+    const dues = await readNextDues(store, wanted)
+    for (const [at, { service, without }] of wanted.entries()) {
+      if ((dues[at] ?? 0) <= now) due.push(...(await readDueTimers(store, service, { now, without })))
     }
-    const next = Math.min(...dues)
-    const ours = due.filter(this.#isOurs)
-    // What this process does not hold must not wake it again and again.
-    this.next = ours.length > 0 ? now : Math.max(next, now + TIMER_RECHECK_MS)
-    return ours
+    this.next = due.length > 0 ? now : Math.max(Math.min(...dues), now + TIMER_RECHECK_MS)
+    return due
   }
 }

@@ -41,7 +41,9 @@ const SET_BACK_MS = 3_600_000
 export async function leftBehind(where: Where, lots: ReadonlySet<string>): Promise<readonly Found[]> {
   const { store, hosted, clock, channels } = where
   const now = clock.now()
-  const timers = (await Promise.all(hosted.map((service) => readDueTimers(store, service, now)))).flat()
+  const timers = (
+    await Promise.all(hosted.map((service) => readDueTimers(store, service, { now, without: [] })))
+  ).flat()
   const rows = await readOpenEffects(where)
   const lot = (partition: number) => lotOf(hosted, { partitions: channels.workPartitions, partition })
   const found: Found[] = [
