@@ -39,6 +39,10 @@ export interface GroupLag {
   readonly stopped: string | undefined
   /** Why each record is handled by itself, where processes died over them. */
   readonly oneByOne?: string | undefined
+  /** What kind of thing it stands still for by itself, such as `breaker`. */
+  readonly stoppedFor?: string | undefined
+  /** Who paused it, since when and why. */
+  readonly paused?: string | undefined
 }
 
 export interface Application {

@@ -8,10 +8,12 @@ import { letterCodes } from './letter-codes.ts'
 import { letterRoutes } from './letter-routes.ts'
 import { parkedRoutes } from './parked-routes.ts'
 import { redriveRoutes } from './redrive-routes.ts'
+import { pauseRoutes } from './pause-routes.ts'
+import { pauseCodes } from './pause-state.ts'
 import { sagaCodes, sagaRoutes } from './saga-routes.ts'
 
 /** Every code that the operator's routes refuse with. */
-export const operationCodes = { ...rebuildCodes, ...letterCodes, ...sagaCodes }
+export const operationCodes = { ...rebuildCodes, ...letterCodes, ...sagaCodes, ...pauseCodes }
 
 export interface OperationSettings {
   /** Whether a second person has to approve of an edit of a dead letter. */
@@ -36,7 +38,7 @@ function operationsOf(lonja: Lonja, { editsNeedApproval }: OperationSettings): S
   const { editing, letterPlaces } = lonja
   return {
     name: 'operations',
-    summary: 'What operators look after: dead letters, parked keys, stuck sagas, the rebuilds of projections.',
+    summary: 'What operators look after: dead letters, parked keys, stuck sagas, groups, the rebuilds of projections.',
     codes: operationCodes,
     routes: [
       ...letterRoutes(lonja),
@@ -44,6 +46,7 @@ function operationsOf(lonja: Lonja, { editsNeedApproval }: OperationSettings): S
       ...parkedRoutes(lonja),
       ...redriveRoutes(lonja.redrives),
       ...sagaRoutes(lonja),
+      ...pauseRoutes(lonja),
       ...rebuildRoutes(lonja.rebuilds),
     ],
     topics: [],

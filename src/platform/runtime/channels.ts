@@ -21,6 +21,12 @@ export interface Channel {
   readonly cursors: Cursor[]
 }
 
+/**
+ * Why a cursor stands still by itself: the log has a gap or went back; a record is tried again in place; a handler that
+ * fails for many keys is paused; as much is parked as may be; the store refuses what a record leads to, each time.
+ */
+export type Standstill = 'log' | 'fault' | 'breaker' | 'full' | 'conflict'
+
 /** One group's place in one channel. */
 export interface Cursor {
   readonly group: Group
@@ -32,6 +38,8 @@ export interface Cursor {
   beganAt: string
   /** Why it stands still; its later records wait, other partitions go on. */
   stopped: string | undefined
+  /** What kind of thing that is. */
+  stoppedFor: Standstill | undefined
   /** A person has paused it: it reads nothing until somebody resumes it. */
   paused: Pause | undefined
   /** Tries of the record at `next` that failed, and when the next one is due. */
@@ -133,6 +141,7 @@ function newChannel(
       incarnation: 1,
       beganAt: '0',
       stopped: undefined,
+      stoppedFor: undefined,
       paused: undefined,
       tries: 0,
       retryAt: 0,

@@ -7,7 +7,7 @@ import type { DeadLetter } from '../parking/dead-letter.ts'
 import type { Decision, OfficeOptions } from '../parking/dead-letter-office.ts'
 import { discard, redrive } from '../parking/dead-letter-office.ts'
 import { PAUSE_NEWS } from '../operations/pause-memory.ts'
-import { isPauseCommand } from '../operations/pause-state.ts'
+import { isPauseCommand, pauseText } from '../operations/pause-state.ts'
 import type { ParkedCounts } from '../parking/parking.ts'
 import { Editing } from '../operations/editing.ts'
 import type { LetterPlace } from '../operations/letters.ts'
@@ -226,6 +226,8 @@ export class Lonja implements Application {
             head: next,
             stopped: cursor.stopped,
             oneByOne: cursor.suspect === undefined ? undefined : oneByOneText(cursor.suspect),
+            stoppedFor: cursor.stopped === undefined ? undefined : cursor.stoppedFor,
+            paused: cursor.paused === undefined ? undefined : pauseText(cursor.paused),
           }
         }),
       ),
@@ -277,10 +279,11 @@ function oneByOneText({ until, deaths }: NonNullable<Cursor['suspect']>): string
   return `one by one up to ${until}: ${why}`
 }
 
-function healthOfLag({ group, head, next, stopped, oneByOne, topic, partition }: GroupLag): PartHealth {
+function healthOfLag({ group, head, next, stopped, oneByOne, paused, topic, partition }: GroupLag): PartHealth {
   const part = `group ${group}`
   const degraded = (detail: string): PartHealth => ({ part, status: 'degraded', detail })
   const alone = oneByOne === undefined ? '' : `handles ${topic}/${partition} ${oneByOne}`
+  if (paused !== undefined) return degraded(`${topic}/${partition} is ${paused}`)
   if (stopped !== undefined) {
     return degraded(`stands still at ${topic}/${partition}: ${stopped}${alone === '' ? '' : `; ${alone}`}`)
   }

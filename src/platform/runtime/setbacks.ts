@@ -5,7 +5,7 @@ import { QUICK_TRIES } from '../parking/policy.ts'
 import type { Parking } from '../parking/parking.ts'
 import { positionOf } from '../log/record.ts'
 import type { PartFailure } from './batch-runner.ts'
-import type { Channel, Channels, Cursor } from './channels.ts'
+import type { Channel, Channels, Cursor, Standstill } from './channels.ts'
 import type { EffectExecutor } from './effect-executor.ts'
 import type { AlarmKind, Observer } from './observer.ts'
 import type { Round } from './round.ts'
@@ -28,6 +28,12 @@ export interface SetbackOptions {
   readonly isOurs: (channel: Channel) => boolean
 }
 
+interface Stop {
+  readonly why: Standstill
+  readonly message: string
+  readonly pauseMs: number
+}
+
 export class Setbacks {
   readonly #options: SetbackOptions
 
@@ -43,8 +49,10 @@ export class Setbacks {
     const { channels, isOurs } = this.#options
     let next = Number.POSITIVE_INFINITY
     for (const channel of channels.all) {
-      for (const { stopped, retryAt } of channel.cursors) {
-        if (stopped !== undefined && retryAt < next && isOurs(channel)) next = retryAt
+      for (const { stopped, paused, retryAt } of channel.cursors) {
+        // What a person paused is not looked at before he resumes it.
+        const waits = stopped !== undefined && paused === undefined
+        if (waits && retryAt < next && isOurs(channel)) next = retryAt
       }
     }
     return next
@@ -52,7 +60,9 @@ export class Setbacks {
 
   /** Whether a record waits for its next quick try. */
   get isTrying(): boolean {
-    return this.#options.channels.all.some(({ cursors }) => cursors.some(({ tries }) => tries > 0))
+    return this.#options.channels.all.some(({ cursors }) =>
+      cursors.some(({ tries, paused }) => tries > 0 && paused === undefined),
+    )
   }
 
   /** After the commit of what did get through. */
@@ -77,14 +87,14 @@ export class Setbacks {
 
   /** Something is wrong with the log itself: the cursor waits before it. */
   alarm(cursor: Cursor, message: string, kind: AlarmKind): void {
-    this.#stop(cursor, message, ALARM_RETRY_MS)
+    this.#stop(cursor, { why: 'log', message, pauseMs: ALARM_RETRY_MS })
     this.#options.observer.alarm(cursor, message, kind)
   }
 
   #tryInPlace({ cursor, record, error }: Fault): void {
     cursor.tries += 1
     const message = `${record.type} at ${record.sequence} failed ${cursor.tries} times`
-    this.#stop(cursor, message, QUICK_BASE_MS * 2 ** cursor.tries)
+    this.#stop(cursor, { why: 'fault', message, pauseMs: QUICK_BASE_MS * 2 ** cursor.tries })
     const what = { group: cursor.group.name, position: positionOf(record), type: record.type, record }
     this.#options.observer.fault(what, error)
   }
@@ -94,7 +104,7 @@ export class Setbacks {
     const { cursor, record, error } = fault
     if (error instanceof Conflict) {
       const message = `${record.type} at ${record.sequence} meets a conflict each time`
-      this.#stop(cursor, message, CONFLICT_RETRY_MS)
+      this.#stop(cursor, { why: 'conflict', message, pauseMs: CONFLICT_RETRY_MS })
       this.#options.observer.alarm(cursor, message, 'stopped')
       return
     }
@@ -105,12 +115,14 @@ export class Setbacks {
   #pause({ cursor, until, message, isAlarm }: Pause): void {
     const isNew = cursor.stopped !== message
     cursor.stopped = message
+    cursor.stoppedFor = isAlarm ? 'full' : 'breaker'
     cursor.retryAt = until
     if (isAlarm && isNew) this.#options.observer.alarm(cursor, message, 'parked-limit')
   }
 
-  #stop(cursor: Cursor, message: string, pauseMs: number): void {
+  #stop(cursor: Cursor, { why, message, pauseMs }: Stop): void {
     cursor.stopped = message
+    cursor.stoppedFor = why
     cursor.retryAt = this.#options.clock.now() + pauseMs
   }
 

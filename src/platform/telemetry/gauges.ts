@@ -100,6 +100,14 @@ function exposeLags(registry: Registry, ask: Ask): void {
     'Partitions that a consumer group handles one record at a time, since processes died there.',
     ({ oneByOne }) => (oneByOne === undefined ? 0 : 1),
   )
+  expose('lonja_group_paused_partitions', 'Partitions of a consumer group that a person has paused.', ({ paused }) =>
+    paused === undefined ? 0 : 1,
+  )
+  expose(
+    'lonja_group_breaker_open_partitions',
+    'Partitions in which a handler of a consumer group is paused, since it fails for many keys.',
+    ({ stoppedFor }) => (stoppedFor === 'breaker' ? 1 : 0),
+  )
 }
 
 function exposeStatements(registry: Registry, known: readonly MetricSources[]): void {
