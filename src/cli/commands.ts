@@ -1,6 +1,7 @@
 // All commands of the command line: each with its help, and what runs it, which is loaded only when it is called.
 import { SERVER_SETTINGS as server, flagsOf, type Command } from './command.ts'
 import { deadLetterCommands } from './dead-letter-commands.ts'
+import { groupCommands } from './group-commands.ts'
 import { sagaCommands } from './saga-commands.ts'
 
 const stores = ['store'] as const
@@ -202,6 +203,7 @@ export const commands: readonly Command[] = [
   ...deadLetterCommands,
   rebuild,
   ...sagaCommands,
+  ...groupCommands,
   check,
   backup,
   restore,

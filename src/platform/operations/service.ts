@@ -4,6 +4,7 @@ import type { Application } from '../application.ts'
 import { rebuildCodes, rebuildRoutes } from '../rebuild/routes.ts'
 import type { Lonja } from '../runtime/lonja.ts'
 import { editRoutes } from './edit-routes.ts'
+import { auditRoutes } from './audit-routes.ts'
 import { letterCodes } from './letter-codes.ts'
 import { letterRoutes } from './letter-routes.ts'
 import { parkedRoutes } from './parked-routes.ts'
@@ -38,7 +39,8 @@ function operationsOf(lonja: Lonja, { editsNeedApproval }: OperationSettings): S
   const { editing, letterPlaces } = lonja
   return {
     name: 'operations',
-    summary: 'What operators look after: dead letters, parked keys, stuck sagas, groups, the rebuilds of projections.',
+    summary:
+      'What operators look after: dead letters, parked keys, stuck sagas, groups, the audit, the rebuilds of projections.',
     codes: operationCodes,
     routes: [
       ...letterRoutes(lonja),
@@ -47,6 +49,7 @@ function operationsOf(lonja: Lonja, { editsNeedApproval }: OperationSettings): S
       ...redriveRoutes(lonja.redrives),
       ...sagaRoutes(lonja),
       ...pauseRoutes(lonja),
+      ...auditRoutes(lonja),
       ...rebuildRoutes(lonja.rebuilds),
     ],
     topics: [],

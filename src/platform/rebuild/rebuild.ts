@@ -1,4 +1,6 @@
 // The rebuild of one projection: started, resumed, aborted, and how it is doing, here or in another process.
+import type { AuditEntry } from '../audit/audit.ts'
+import { auditWrites } from '../audit/audit.ts'
 import type { Clock, Membership, Store, Table } from '../ports.ts'
 import { Conflict } from '../ports.ts'
 import { topicNamed } from '../../kernel/message.ts'
@@ -69,6 +71,9 @@ interface Run {
 
 const NO_PROGRESS: BuildProgress = { phase: 'filling', done: 0, total: 0, perSecond: 0, comparedRows: 0 }
 
+/** Whoever asked for something, and the id of its audit entry. */
+export type AskedBy = Pick<AuditEntry, 'id' | 'principal' | 'role'>
+
 export class Rebuild {
   readonly #options: RebuildOptions
   #run: Run | undefined
@@ -79,9 +84,12 @@ export class Rebuild {
     this.#options = options
   }
 
-  /** Starts a build, or goes on with the one that is under way. */
-  async start(): Promise<RebuildStatus> {
-    await this.#change((build) => (build.building === null ? { ...build, building: nextBuild(build) } : undefined))
+  /** Starts a build, or goes on with the one that is under way. @param by who asked: told in the audit */
+  async start(by?: AskedBy): Promise<RebuildStatus> {
+    await this.#change(
+      (build) => (build.building === null ? { ...build, building: nextBuild(build) } : undefined),
+      this.#audited('projection.rebuild', by),
+    )
     await this.resume()
     this.#options.changed()
     return this.status()
@@ -98,13 +106,17 @@ export class Rebuild {
   /**
    * Ends a build and drops what it had made; the live table stays as it is.
    *
+   * @param by who asked: told in the audit
    * @returns false when none was under way.
    */
-  async abort(): Promise<boolean> {
+  async abort(by?: AskedBy): Promise<boolean> {
     this.#isAborting = true
     try {
       await this.#endRun()
-      const before = await this.#change((build) => (build.building === null ? undefined : { ...build, building: null }))
+      const before = await this.#change(
+        (build) => (build.building === null ? undefined : { ...build, building: null }),
+        this.#audited('projection.abort', by),
+      )
       if (before === undefined || before.building === null) return false
       if (this.#run !== undefined) this.#run.phase = 'aborted'
       this.#options.changed()
@@ -163,14 +175,19 @@ export class Rebuild {
     return readBuild(store, group.service, group.projection.name)
   }
 
+  #audited(action: string, by: AskedBy | undefined): readonly AuditEntry[] {
+    const { clock, group } = this.#options
+    return by === undefined ? [] : [{ ...by, at: clock.now(), action, target: group.name }]
+  }
+
   /** Saves the pointer as it becomes. @returns the pointer before; undefined where it stays as it is. */
-  async #change(change: (build: Build) => Build | undefined): Promise<Build | undefined> {
+  async #change(change: (build: Build) => Build | undefined, audit: readonly AuditEntry[]): Promise<Build | undefined> {
     for (let conflicts = 0; ; conflicts += 1) {
       const before = await this.#read()
       const after = change(before)
       if (after === undefined) return undefined
       try {
-        await this.#save(before, after)
+        await this.#save(before, after, audit)
         return before
       } catch (error) {
         if (!(error instanceof Conflict) || conflicts >= MAX_CONFLICTS) throw error
@@ -179,14 +196,14 @@ export class Rebuild {
   }
 
   /** The cursors of a build that ends go with it. */
-  async #save(before: Build, after: Build): Promise<void> {
+  async #save(before: Build, after: Build, audit: readonly AuditEntry[]): Promise<void> {
     const { store, group } = this.#options
     const table = new BuildTable(this.#target(before.building ?? after.live))
     const stored = await readPlaces(store, group.service, table.name)
     const cursors = before.building === null ? [] : [table.cursorsDelete(stored)]
     const transaction = await store.begin()
     try {
-      await transaction.commit(table.plan([...cursors, buildWrite(after)]))
+      await transaction.commit(table.plan([...cursors, buildWrite(after), ...auditWrites(audit)]))
     } finally {
       await transaction.release()
     }

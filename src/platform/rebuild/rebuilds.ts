@@ -6,7 +6,7 @@ import type { ProjectionGroup } from './fold-chunk.ts'
 import type { LiveTables } from './live-tables.ts'
 import { OldTables } from './old-tables.ts'
 import { Rebuild } from './rebuild.ts'
-import type { RebuildStatus } from './rebuild.ts'
+import type { AskedBy, RebuildStatus } from './rebuild.ts'
 
 /** Who missed a swap's announcement reads the pointers again after this long, within the old table's life. */
 const REFRESH_MS = 10_000
@@ -106,10 +106,11 @@ export class Rebuilds {
    * Starts a rebuild, or goes on with the one that is under way.
    *
    * @param name `service.projection`, or the projection's name where only one service has it
+   * @param by who asked: told in the audit
    * @throws {ProjectionUnknown}
    */
-  async start(name: string): Promise<RebuildStatus> {
-    return this.#find(name).start()
+  async start(name: string, by?: AskedBy): Promise<RebuildStatus> {
+    return this.#find(name).start(by)
   }
 
   /** @throws {ProjectionUnknown} */
@@ -127,8 +128,8 @@ export class Rebuilds {
    * @returns false when none was under way.
    * @throws {ProjectionUnknown}
    */
-  async abort(name: string): Promise<boolean> {
-    return this.#find(name).abort()
+  async abort(name: string, by?: AskedBy): Promise<boolean> {
+    return this.#find(name).abort(by)
   }
 
   #find(name: string): Rebuild {

@@ -5,10 +5,12 @@ import { Refusal } from '../../kernel/refuse.ts'
 import type { Method, Reply, Route } from '../../kernel/route.ts'
 import { startToyShop } from '../../testing/toy-shop.ts'
 import { waitFor } from '../../testing/wait-for.ts'
+import { readAudit } from '../audit/audit.ts'
 import type { RebuildStatus } from './rebuild.ts'
 import { rebuildCodes, rebuildRoutes } from './routes.ts'
 
 const NAME = 'shop.order_list'
+let entries = 0
 
 /** Calls a route, and holds its answer to the shape that it declares. */
 async function call(routes: readonly Route[], method: Method, path: string, name = NAME): Promise<Reply> {
@@ -16,7 +18,8 @@ async function call(routes: readonly Route[], method: Method, path: string, name
   assert.ok(route !== undefined, `there is no ${method} ${path}`)
   assert.equal(route.rules.role, 'operator')
   const params = route.rules.params?.parse({ name }) ?? {}
-  const reply = await route.rules.handle({ params } as Parameters<Route['rules']['handle']>[0])
+  const asked = { params, principal: 'olga', role: 'operator', newId: () => `entry ${(entries += 1)}` }
+  const reply = await route.rules.handle(asked as unknown as Parameters<Route['rules']['handle']>[0])
   const shape = route.rules.answers[reply.status]
   assert.ok(shape !== undefined, `${method} ${path} does not declare ${reply.status}`)
   assert.deepEqual(shape.parse(JSON.parse(JSON.stringify(reply.body))), JSON.parse(JSON.stringify(reply.body)))
@@ -48,6 +51,11 @@ test('a rebuild is started, looked at, listed, and can not be ended twice', asyn
       return [service, projection, live]
     }),
     [['shop', 'order_list', 2]],
+  )
+  const audited = await readAudit(shop.store, { limit: 10 })
+  assert.deepEqual(
+    audited.map(({ principal, action, target }) => [principal, action, target]),
+    [['olga', 'projection.rebuild', NAME]],
   )
   const abort = '/v1/ops/projections/:name/rebuild/abort'
   await assert.rejects(call(routes, 'POST', abort), refuses('REBUILD_NOT_RUNNING'))

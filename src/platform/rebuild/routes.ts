@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { CodeTable } from '../../kernel/refuse.ts'
 import { Refusal, refuse } from '../../kernel/refuse.ts'
-import type { Reply, Route } from '../../kernel/route.ts'
+import type { Reply, Request, Route } from '../../kernel/route.ts'
 import { get, post } from '../../kernel/route.ts'
 import type { RebuildStatus } from './rebuild.ts'
 import type { Rebuilds } from './rebuilds.ts'
@@ -66,7 +66,7 @@ export function rebuildRoutes(rebuilds: Rebuilds): readonly Route[] {
       params,
       answers: { 202: RebuildAnswer },
       codes: ['PROJECTION_NOT_FOUND'],
-      handle: async ({ params: { name } }) => accepted(await found(rebuilds.start(name))),
+      handle: async ({ params: { name }, ...asked }) => accepted(await found(rebuilds.start(name, askedBy(asked)))),
     }),
     post('/v1/ops/projections/:name/rebuild/abort', {
       summary: 'End the rebuild of a projection and drop what it made; the live table stays.',
@@ -74,12 +74,16 @@ export function rebuildRoutes(rebuilds: Rebuilds): readonly Route[] {
       params,
       answers: { 200: RebuildAnswer },
       codes: ['PROJECTION_NOT_FOUND', 'REBUILD_NOT_RUNNING'],
-      handle: async ({ params: { name } }) => {
-        refuse(!(await found(rebuilds.abort(name))), 'REBUILD_NOT_RUNNING')
+      handle: async ({ params: { name }, ...asked }) => {
+        refuse(!(await found(rebuilds.abort(name, askedBy(asked)))), 'REBUILD_NOT_RUNNING')
         return { status: 200, body: await rebuilds.status(name) }
       },
     }),
   ]
+}
+
+function askedBy({ principal, role, newId }: Pick<Request<unknown, unknown, unknown>, 'principal' | 'role' | 'newId'>) {
+  return { id: newId(), principal, role }
 }
 
 function accepted(status: RebuildStatus): Reply {
