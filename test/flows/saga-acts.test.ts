@@ -1,6 +1,7 @@
 // What an operator does about an order that is stuck: every act over the real services, as his HTTP calls.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { runCheck } from '../../src/cli/check/run-check.ts'
 import { readAudit } from '../../src/platform/audit/audit.ts'
 import { expectRefusal, expectStatus } from '../../src/testing/shop-calls.ts'
 import type { Flow, Shop } from '../../src/testing/shop.ts'
@@ -158,6 +159,25 @@ suite('a booking that can not be handled', () => {
     }),
   )
 })
+
+test(
+  'a payment that a person takes on himself confirms its order; `lonja check` tells that it was he, and finds no fault',
+  inShop(async (shop) => {
+    await shop.product()
+    const { orderId } = await shop.placeOrder({ reference: 'GATEWAY-DOWN' })
+    await shop.idle()
+    expectRefusal(await act(shop, orderId, ['skip']), 409, 'SAGA_PROMISE_BROKEN')
+    expectStatus(await act(shop, orderId, ['skip', { step: 'pay', force: true }]), 200)
+    await shop.idle()
+    assert.equal((await shop.order(orderId)).status, 'CONFIRMED')
+    const { ok, problems } = await runCheck(shop.lonja, { quick: true })
+    const about = problems.map(({ check, key, severity, message }) => [check, key, severity, message])
+    const message =
+      'A person skipped pay. Captures less refunds are 0.00 EUR, but it is CONFIRMED and should have 10.00 EUR.'
+    assert.deepEqual([ok, about], [true, [['order-money', orderId, 'person', message]]])
+    await shop.advance(24 * HOUR_MS)
+  }),
+)
 
 suite('an act', () => {
   test(

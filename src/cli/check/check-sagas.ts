@@ -52,7 +52,8 @@ async function checkSaga(context: CheckContext, findings: Findings, saga: Saga):
 function wrongWith(state: SagaState, now: number): readonly Wrong[] {
   if (!isLive(state)) return []
   const { status, due, flagged, history, startedAt } = state
-  if (needsPerson(state)) {
+  // An end whose message died is flagged as well, though the saga still waits for it.
+  if (needsPerson(state) || (flagged.length > 0 && (status === 'succeeding' || status === 'failing'))) {
     const steps = flagged.join(', ')
     return [{ check: 'saga-person', message: `It is ${status} at ${steps}: a person has to look.`, severity: 'person' }]
   }

@@ -3,12 +3,14 @@ import { sumMinor, toAmount, toMinor } from '../../kernel/money.ts'
 import type { Saga } from '../../kernel/saga.ts'
 import type { SagaState, SagaStatus } from '../../kernel/saga-decider.ts'
 import { isLive } from '../../kernel/saga-decider.ts'
+import type { AnyMessageType } from '../../kernel/message.ts'
 import { StockCommitted, StockReserved } from '../../services/inventory/contract.ts'
 import type { Reservation } from '../../services/inventory/reservation.ts'
 import type { Order } from '../../services/orders/order.ts'
 import { hasEnded } from '../../services/orders/order.ts'
 import type { LedgerEntry } from '../../services/payments/adapters/ledger.ts'
 import type { Payment } from '../../services/payments/payment.ts'
+import { PaymentCaptured } from '../../services/payments/contract.ts'
 import { restOf } from '../../services/payments/payment.ts'
 import { LATE_BY_MS } from './check-sagas.ts'
 import type { Wrong } from './confirm.ts'
@@ -42,17 +44,29 @@ export function providerOf({ ledger }: Pick<CheckContext, 'ledger'>): Provider {
 export function rulesOf(saga: Saga, { now }: Pick<CheckContext, 'now'>): OrderRules {
   const reserve = saga.steps.findIndex(({ done }) => done.type === StockReserved.type)
   const commit = saga.steps.findIndex(({ done }) => done.type === StockCommitted.type)
+  const stepsOf = (...events: readonly AnyMessageType[]) =>
+    saga.steps.filter(({ done }) => events.some(({ type }) => type === done.type)).map(({ name }) => name)
+  const [stockSteps, moneySteps] = [stepsOf(StockReserved, StockCommitted), stepsOf(PaymentCaptured)]
   return (one, provider) => [
     ...named('order-saga', wrongSaga(one)),
-    ...named('order-hold', wrongHold(one, now())),
-    ...named('saga-hold', wrongSagaHold(one, { reserve, commit })),
-    ...named('order-money', wrongMoney(one)),
+    ...taken(one, stockSteps, named('order-hold', wrongHold(one, now()))),
+    ...taken(one, stockSteps, named('saga-hold', wrongSagaHold(one, { reserve, commit }))),
+    ...taken(one, moneySteps, named('order-money', wrongMoney(one))),
     ...named('provider-money', wrongAtProvider(one, provider.get(one.key))),
   ]
 }
 
 function named(check: string, message: string | undefined): readonly Wrong[] {
   return message === undefined ? [] : [{ check, message }]
+}
+
+/** What a person skipped he took on himself: it is told as his decision, and is no fault of the data. */
+function taken({ saga: { skipped = [] } }: OrderCase, steps: readonly string[], wrongs: readonly Wrong[]) {
+  const own = skipped.filter((one) => steps.some((step) => one === step || one === `undo of ${step}`))
+  if (own.length === 0) return wrongs
+  return wrongs.map(({ check, message }): Wrong => {
+    return { check, message: `A person skipped ${own.join(' and ')}. ${message}`, severity: 'person' }
+  })
 }
 
 function wrongSaga({ order, saga }: OrderCase): string | undefined {
