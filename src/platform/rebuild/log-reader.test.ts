@@ -55,6 +55,21 @@ test('nothing above a gap is read, whether a row is missing or a body', async ()
   await assert.rejects(readerOf([]).read([place], bounds(1)), LogGap)
 })
 
+test('a chunk passes no more than it may, however many records a row holds', async () => {
+  const reader = readerOf([row(0, 499), row(500, 999)], 100)
+  let places: readonly Place[] = [place]
+  const passed: number[] = []
+  while (remaining(places, bounds(1000)) > 0) {
+    const chunk = await reader.read(places, bounds(1000))
+    passed.push(chunk.passed)
+    places = chunk.places
+  }
+  assert.deepEqual(
+    passed,
+    Array.from({ length: 10 }, () => 100),
+  )
+})
+
 test('a chunk passes about as many records as it may, and takes over the incarnation', async () => {
   const rows = Array.from({ length: 50 }, (_, index) => row(index * 10, index * 10 + 9, { incarnation: 2 }))
   const reader = readerOf(rows, 100)

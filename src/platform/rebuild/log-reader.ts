@@ -29,7 +29,7 @@ export interface Chunk {
 export interface LogReaderOptions {
   readonly storeOf: (source: string) => Store
   readonly wants: (type: string) => boolean
-  /** About how many records one chunk passes. */
+  /** How many records one chunk passes at most, but for one a place. */
   readonly recordsAChunk: number
 }
 
@@ -80,11 +80,13 @@ export class LogReader {
   async read(places: readonly Place[], bounds: Bounds): Promise<Chunk> {
     const behind = places.filter((place) => place.next < (bounds.get(placeName(place)) ?? 0))
     const rows = await this.#rows(behind)
+    // Rows may be larger than they were guessed to be: a first chunk once held 300,000 records in one transaction.
+    const share = Math.ceil(this.#options.recordsAChunk / Math.max(1, behind.length))
     const records: LogRecord[] = []
     let passed = 0
     const moved = places.map((place) => {
       const name = placeName(place)
-      const bound = bounds.get(name) ?? 0
+      const bound = Math.min(bounds.get(name) ?? 0, place.next + share)
       if (place.next >= bound) return place
       const after = this.#pass(place, rows.get(name) ?? [], { bound, records })
       passed += after.next - place.next
