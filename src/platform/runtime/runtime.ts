@@ -198,6 +198,8 @@ export class Runtime {
     let pauseMs: number | undefined = 0
     try {
       pauseMs = await this.#step()
+      // Whoever came after the step had taken its inputs found it running, and woke nobody.
+      if (!this.#waiting.isEmpty) pauseMs = 0
       if (this.storeError !== undefined) this.options.observer.storeUp()
       this.storeError = undefined
     } catch (error) {
