@@ -35,7 +35,8 @@ export function withOperations(lonja: Lonja, settings: OperationSettings): Appli
   }
 }
 
-function operationsOf(lonja: Lonja, { editsNeedApproval }: OperationSettings): Service {
+/** All routes of operators. */
+export function operationsOf(lonja: Lonja, { editsNeedApproval }: OperationSettings): Service {
   const { editing, letterPlaces } = lonja
   return {
     name: 'operations',

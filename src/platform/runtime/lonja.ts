@@ -83,7 +83,7 @@ export class Lonja implements Application {
       registry: this.registry,
       places: this.letterPlaces,
       newId: () => this.newId(),
-      sent: (service) => this.#runtime(service).unparked(),
+      sent: (service) => this.#runtime(service).changedByHand(PARKING_NEWS),
     })
     this.rebuilds = new Rebuilds({ ...options, registry: this.registry, tables: this.#tables })
   }
@@ -94,7 +94,8 @@ export class Lonja implements Application {
       registry: this.registry,
       places: this.letterPlaces,
       newId: () => this.newId(),
-      sent: (database) => this.runtimes.find((runtime) => runtime.options.store === database.store)?.unparked(),
+      sent: (database) =>
+        this.runtimes.find((runtime) => runtime.options.store === database.store)?.changedByHand(PARKING_NEWS),
       broke: (job, error) => options.observer.fault({ group: 'redrives', position: job, type: 'redrive' }, error),
     })
   }

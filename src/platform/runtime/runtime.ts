@@ -198,20 +198,23 @@ export class Runtime {
     let pauseMs: number | undefined = 0
     try {
       pauseMs = await this.#step()
-      // Whoever came after the step had taken its inputs found it running, and woke nobody.
-      if (!this.#waiting.isEmpty) pauseMs = 0
       if (this.storeError !== undefined) this.options.observer.storeUp()
       this.storeError = undefined
     } catch (error) {
       pauseMs = this.#afterFailure(error)
     }
     this.#isRunning = false
-    if (pauseMs === 0) this.#wake()
+    if (pauseMs === 0 || this.#hasNews) this.#wake()
     else this.#arm(pauseMs)
     if (this.#isStopped || this.isQuiet()) {
       for (const resolve of this.#idle) resolve()
       this.#idle.clear()
     }
+  }
+
+  /** What came while a step was under way, which found it running and woke nobody; a store that is away has its time. */
+  get #hasNews(): boolean {
+    return this.storeError === undefined && (!this.#waiting.isEmpty || this.#heads.isStale || this.#staleMemory)
   }
 
   /** Looks again at the next due timer or retry. */
