@@ -83,9 +83,12 @@ async function run(plan: PoisonPlan): Promise<void> {
       watchdog = startWatchdog(lonja, { limitMs, addressOf: () => address, logLevel: 'warn', logFormat: 'json' })
     },
   })
-  // For good: while it stops, and its listener is gone, another signal would end it.
-  process.on('SIGTERM', () => {
+  // A server's port keeps it alive until it is told to stop; here another one does.
+  const { port1: alive } = new MessageChannel()
+  alive.ref()
+  process.once('SIGTERM', () => {
     void ledger.stop().then(async () => {
+      alive.close()
       await watchdog?.stop()
       clear()
     })
