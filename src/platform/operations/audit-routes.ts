@@ -1,4 +1,4 @@
-// The audit over HTTP, for operators: what people did beside the ordinary course of business, whichever database has it.
+// The audit over HTTP, for operators: what people did beside the ordinary course of business, of all databases.
 import { z } from 'zod'
 import { millisecondsOf, momentInput, momentOf } from '../../kernel/inputs.ts'
 import { cutPage, pageQuery, pageShape } from '../../kernel/page.ts'

@@ -51,8 +51,8 @@ export function pauseRoutes(desk: GroupDesk): readonly Route[] {
     }),
     post('/v1/ops/groups/:group/pause', {
       summary:
-        'Pause a consumer group, or what it reads of a topic or a partition: no record, no timer, no parked key of it ' +
-        'goes on, in any process, until somebody resumes it. Commands and answers of the outside are taken all the same.',
+        'Pause a consumer group, or what it reads of a topic or a partition: no record, timer or parked key of it ' +
+        'goes on, in any process, until it is resumed. Commands and answers of the outside are taken all the same.',
       role: 'operator',
       params,
       body,

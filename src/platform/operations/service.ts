@@ -41,7 +41,7 @@ export function operationsOf(lonja: Lonja, { editsNeedApproval }: OperationSetti
   return {
     name: 'operations',
     summary:
-      'What operators look after: dead letters, parked keys, stuck sagas, groups, the audit, the rebuilds of projections.',
+      'What operators look after: dead letters, parked keys, stuck sagas, groups, the audit, rebuilds of projections.',
     codes: operationCodes,
     routes: [
       ...letterRoutes(lonja),

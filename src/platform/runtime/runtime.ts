@@ -212,7 +212,7 @@ export class Runtime {
     }
   }
 
-  /** What came while a step was under way, which found it running and woke nobody; a store that is away has its time. */
+  /** What came while a step was under way found it running and woke nobody; a store that is away has its own time. */
   get #hasNews(): boolean {
     return this.storeError === undefined && (!this.#waiting.isEmpty || this.#heads.isStale || this.#staleMemory)
   }
