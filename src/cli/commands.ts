@@ -110,10 +110,11 @@ const describe: Command = {
   words: '',
   summary: 'Shows services, topics, consumer groups with their lag, handlers and effects.',
   description: [
-    'What runs comes from the program, how far it is from the database, beside a running server or without.',
+    'What runs comes from the program, how far it is from the database, beside a running server or without. ' +
+      'Where a server of this database answers, it also tells how groups stand.',
   ],
   flags: flagsOf({}),
-  settings: stores,
+  settings: [...stores, ...server],
   examples: ['lonja describe', 'lonja describe --json'],
   run: async (call) => (await import('./describe.ts')).describe(call),
 }

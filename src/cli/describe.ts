@@ -3,7 +3,9 @@ import type { GroupLag } from '../platform/application.ts'
 import type { ParkedCounts } from '../platform/parking/parking.ts'
 import { countOpenEffects } from '../platform/runtime/count-effects.ts'
 import type { Lonja } from '../platform/runtime/lonja.ts'
-import { EXIT, isSet, noWords, type Call } from './command.ts'
+import { bodyOf, openApi, serverOf } from './api.ts'
+import { CommandError, EXIT, isSet, noWords, type Call } from './command.ts'
+import { statesText, type ServedGroup } from './pause.ts'
 import { readDatabase } from './read-database.ts'
 import { tableOf } from './terminal.ts'
 import { listTopics } from './topics.ts'
@@ -11,7 +13,14 @@ import { listTopics } from './topics.ts'
 export async function describe(call: Call): Promise<number> {
   noWords(call)
   const { settings, terminal } = call
-  const description = await readDatabase(settings, describeAll)
+  const read = await readDatabase(settings, describeAll)
+  const served = await askServer(settings)
+  // Another database's server, at the same address, knows nothing of this one.
+  const groups = read.groups.map(({ logId, ...group }) => {
+    const known = served?.find((one) => one.group === group.name && one.logId === logId)
+    return { ...group, stands: known === undefined ? null : standing(known) }
+  })
+  const description = { ...read, groups }
   if (isSet(call, 'json')) terminal.json(description)
   else for (const line of linesOf(description)) terminal.line(line)
   return EXIT.ok
@@ -27,29 +36,64 @@ async function describeAll(lonja: Lonja) {
       projections: projections.map((projection) => projection.name),
     })),
     topics: listTopics().map(({ name, partitions, sources }) => ({ name, partitions, sources })),
-    groups: groupsOf(lonja, await lonja.lags()),
+    groups: groupsOf(lonja, await lonja.lags(), await logsOf(lonja)),
     effects: await effectsOf(lonja),
   }
 }
-type Description = Awaited<ReturnType<typeof describeAll>>
+type Read = Awaited<ReturnType<typeof describeAll>>
+type Description = Omit<Read, 'groups'> & {
+  readonly groups: readonly (Omit<Read['groups'][number], 'logId'> & { readonly stands: string | null })[]
+}
 
-function groupsOf(lonja: Lonja, lags: readonly GroupLag[]) {
+/** What a group stopped at is in the memory of its server; without one, or without its key, that is not told. */
+async function askServer(settings: Call['settings']): Promise<readonly ServedGroup[] | undefined> {
+  const api = openApi(serverOf(settings))
+  try {
+    return bodyOf<{ readonly items: readonly ServedGroup[] }>(await api.get('/v1/ops/groups')).items
+  } catch (error) {
+    if (error instanceof CommandError) return undefined
+    throw error
+  } finally {
+    api.close()
+  }
+}
+
+function standing({ states, breakers }: ServedGroup): string {
+  return [statesText(states), ...breakers.map((type) => `the handler of ${type} is paused`)].join('; ')
+}
+
+/** Which log each service has: what tells its database from another one. */
+async function logsOf(lonja: Lonja): Promise<ReadonlyMap<string, string>> {
+  const logs = new Map<string, string>()
+  for (const { name } of lonja.services) logs.set(name, (await lonja.storeOf(name).identity(name)).logId)
+  return logs
+}
+
+function groupsOf(lonja: Lonja, lags: readonly GroupLag[], logs: ReadonlyMap<string, string>) {
   return lonja.registry.groups.map(({ name, service, topics, reactions, folds, projection }) => {
     const own = lags.filter(({ group }) => group === name)
     const handlers = [...reactions].flatMap(([type, each]) => each.map((reaction) => ({ type, name: reaction.name })))
     return {
       name,
       service,
+      logId: logs.get(service),
       topics,
       lag: own.reduce((sum, { head, next }) => sum + Math.max(0, head - next), 0),
       read: own.reduce((sum, { next }) => sum + next, 0),
       parked: lonja.parked(name),
+      paused: pausesOf(own),
       oneByOne: own.flatMap(({ topic, partition, oneByOne }) =>
         oneByOne === undefined ? [] : [`${topic}/${partition} ${oneByOne}`],
       ),
       handlers: projection === undefined ? handlers : [...folds.keys()].map((type) => ({ type, name: 'fold' })),
     }
   })
+}
+
+/** By whom and why, and how many partitions stand still for it. */
+function pausesOf(lags: readonly GroupLag[]): string[] {
+  const paused = Map.groupBy(lags, (lag) => lag.paused)
+  return [...paused].flatMap(([why, some]) => (why === undefined ? [] : [`${some.length} partitions are ${why}`]))
 }
 
 async function effectsOf(lonja: Lonja) {
@@ -72,10 +116,15 @@ function linesOf({ services, topics, groups, effects }: Description): string[] {
     ),
     ...part(
       'CONSUMER GROUPS',
-      groups.map(({ name, lag, read, parked, oneByOne, topics: heard }) => {
+      groups.map(({ name, stands, lag, read, parked, paused, oneByOne, topics: heard }) => {
         const alone = oneByOne.map((each) => `; ${each}`).join('')
-        return [name, `lag ${lag}`, `read ${read}`, `${parkedText(parked)}${alone}`, heard.join(', ')]
+        const state = stands ?? (paused.length === 0 ? '' : 'paused')
+        return [name, state, `lag ${lag}`, `read ${read}`, `${parkedText(parked)}${alone}`, heard.join(', ')]
       }),
+    ),
+    ...part(
+      'PAUSED',
+      groups.flatMap(({ name, paused }) => paused.map((each) => [name, each])),
     ),
     ...part(
       'HANDLERS',
@@ -99,5 +148,6 @@ function parkedText({ keys, held, messages }: ParkedCounts): string {
 }
 
 function part(title: string, rows: readonly (readonly string[])[]): string[] {
+  if (rows.length === 0) return []
   return [title, ...tableOf(rows).map((line) => `  ${line}`), '']
 }

@@ -1,12 +1,25 @@
 // A consumer group as an operator sees it: how far it is, what holds it up, what waits.
 import { z } from 'zod'
 import { momentOf } from '../../kernel/inputs.ts'
+import { oneByOneText } from '../runtime/channels.ts'
 import { pauseText, scopeText } from './pause-state.ts'
 import type { GroupPart, GroupStanding } from './read-groups.ts'
 
-const STATES = ['running', 'paused', 'log', 'fault', 'breaker', 'full', 'conflict', 'elsewhere', 'idle'] as const
+const STATES = [
+  'running',
+  'one-by-one',
+  'paused',
+  'log',
+  'fault',
+  'breaker',
+  'full',
+  'conflict',
+  'elsewhere',
+  'idle',
+] as const
 const STATES_MEAN =
-  'running; paused: by a person; log: the log has a gap or went back; fault: a record is tried again in place; ' +
+  'running; one-by-one: a record at a time, since processes died there; paused: by a person; log: the log has a gap ' +
+  'or went back; fault: a record is tried again in place; ' +
   'breaker: a handler that fails for many keys is paused; full: as much is parked as may be; conflict: the store ' +
   'refuses what a record leads to; elsewhere: the process that holds it knows more; idle: no process holds it.'
 
@@ -84,10 +97,12 @@ function lagOf({ head, next }: GroupPart): number {
 function stateOf({ paused, cursor, owner }: GroupPart): (typeof STATES)[number] {
   if (paused !== undefined) return 'paused'
   if (cursor === undefined) return owner === undefined ? 'idle' : 'elsewhere'
-  return cursor.stopped === undefined ? 'running' : (cursor.stoppedFor ?? 'fault')
+  if (cursor.stopped !== undefined) return cursor.stoppedFor ?? 'fault'
+  return cursor.suspect === undefined ? 'running' : 'one-by-one'
 }
 
 function detailOf({ paused, cursor }: GroupPart): string {
   if (paused !== undefined) return `${scopeText(paused)} is ${pauseText(paused)}`
-  return cursor?.stopped ?? ''
+  if (cursor?.stopped !== undefined) return cursor.stopped
+  return cursor?.suspect === undefined ? '' : oneByOneText(cursor.suspect)
 }

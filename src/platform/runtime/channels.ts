@@ -192,3 +192,9 @@ export async function readCursors(store: Store, service: string, channels: Chann
     }
   }
 }
+
+/** Why a cursor's records are handled one at a time. */
+export function oneByOneText({ until, deaths }: NonNullable<Cursor['suspect']>): string {
+  const why = deaths > 0 ? `${deaths} processes died here without getting on` : 'what leads here killed its process'
+  return `one by one up to ${until}: ${why}`
+}

@@ -17,7 +17,7 @@ import { Redrives } from '../operations/redrives.ts'
 import { PARKING_NEWS } from '../parking/parking.ts'
 import { LiveTables } from '../rebuild/live-tables.ts'
 import { Rebuilds } from '../rebuild/rebuilds.ts'
-import type { Cursor } from './channels.ts'
+import { oneByOneText } from './channels.ts'
 import { checkWiring } from './check-wiring.ts'
 import type { Observer } from './observer.ts'
 import { createReader } from './reader.ts'
@@ -273,11 +273,6 @@ export class Lonja implements Application {
     for (const [group, health] of groups) groups.set(group, withParked(health, this.parked(group)))
     return [...stores, ...groups.values()]
   }
-}
-
-function oneByOneText({ until, deaths }: NonNullable<Cursor['suspect']>): string {
-  const why = deaths > 0 ? `${deaths} processes died here without getting on` : 'what leads here killed its process'
-  return `one by one up to ${until}: ${why}`
 }
 
 function healthOfLag({ group, head, next, stopped, oneByOne, paused, topic, partition }: GroupLag): PartHealth {

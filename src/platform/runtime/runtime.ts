@@ -19,7 +19,6 @@ import { readBacklog } from './backlog.ts'
 import { HandChanges } from './hand-changes.ts'
 import { HeadWatch } from './head-watch.ts'
 import { HeldPartitions } from './held-partitions.ts'
-import { joined } from './joined.ts'
 import { DocumentCache } from './document-cache.ts'
 import { EffectExecutor } from './effect-executor.ts'
 import type { TimerRow } from './outbox.ts'
@@ -35,6 +34,8 @@ import type { RuntimeOptions } from './runtime-options.ts'
 /** A copy that lags is given so long before the command is tried again. */
 const CATCH_UP_MS = 50
 const STORE_RETRY_MS = 250
+/** How long the start waits for a share of the partitions. */
+const JOIN_PATIENCE_MS = 1000
 
 export class Runtime {
   readonly options: RuntimeOptions
@@ -121,14 +122,22 @@ export class Runtime {
 
   /** Reads where everything stands and goes on from there. */
   async start(): Promise<void> {
-    const { hosted, store, membership, clock } = this.options
+    const { hosted, store, membership } = this.options
     for (const service of hosted) this.#logIds.set(service, (await store.identity(service)).logId)
     membership.onChange(this.#forget)
     membership.onAnnounced((sources) => this.#lookAgain(sources))
-    await joined(membership, clock)
+    await this.#join()
     await this.#recall()
     this.#isStarting = false
     this.#wake()
+  }
+
+  /** After a kill -9 the dead process's lease may last some seconds: commands and reads need not wait. */
+  #join(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const cancel = this.options.clock.after(JOIN_PATIENCE_MS, resolve)
+    this.options.membership.start().then(resolve, reject)
+    return promise.finally(cancel)
   }
 
   /** Finishes the batch in hand and stops; what waits is in the store or is refused. */
