@@ -1,4 +1,4 @@
-// A command that comes while a step looks around and finds nothing to do is not left lying until something else wakes.
+// What comes while a step looks around and finds nothing to do is not left lying until something else wakes the loop.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { faultyStore } from '../../testing/faulty-store.ts'

@@ -60,6 +60,8 @@ export class Runtime {
   #isStarting = true
   #isScheduled = false
   #isRunning = false
+  /** Somebody came, or told that there is something new, after the step in hand had looked there. */
+  #isWokenMeanwhile = false
   /** Why the store can't be used at present. */
   storeError: string | undefined
   #isStopped = false
@@ -193,6 +195,7 @@ export class Runtime {
 
   #wake(): void {
     // A share that comes before the start has read everything would be looked at with half of it in memory.
+    this.#isWokenMeanwhile = true
     if (this.#isStarting || this.#isScheduled || this.#isRunning || this.#isStopped) return
     this.#isScheduled = true
     this.options.clock.after(this.options.batchWaitMs ?? 0, () => {
@@ -204,26 +207,23 @@ export class Runtime {
 
   async #run(): Promise<void> {
     this.#isRunning = true
+    this.#isWokenMeanwhile = false
     let pauseMs: number | undefined = 0
     try {
       pauseMs = await this.#step()
+      if (this.#isWokenMeanwhile) pauseMs = 0
       if (this.storeError !== undefined) this.options.observer.storeUp()
       this.storeError = undefined
     } catch (error) {
       pauseMs = this.#afterFailure(error)
     }
     this.#isRunning = false
-    if (pauseMs === 0 || this.#hasNews) this.#wake()
+    if (pauseMs === 0) this.#wake()
     else this.#arm(pauseMs)
     if (this.#isStopped || this.isQuiet()) {
       for (const resolve of this.#idle) resolve()
       this.#idle.clear()
     }
-  }
-
-  /** What came while a step was under way found it running and woke nobody; a store that is away has its own time. */
-  get #hasNews(): boolean {
-    return this.storeError === undefined && (!this.#waiting.isEmpty || this.#heads.isStale || this.#staleMemory)
   }
 
   /** Looks again at the next due timer or retry. */
