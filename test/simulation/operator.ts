@@ -1,6 +1,5 @@
 // A person at the console: sends dead letters again in the middle of the traffic, some twice, and gives some up.
 import type { Lonja } from '../../src/platform/runtime/lonja.ts'
-import { Conflict } from '../../src/platform/ports.ts'
 import type { SimulatedNode } from './node.ts'
 import type { Oracle } from './oracle.ts'
 import type { Dead } from './parked-ledger.ts'
@@ -78,7 +77,6 @@ export class Operator {
       const decided = gives ? await lonja.discard(service, decision) : await lonja.redrive(service, decision)
       if (decided !== undefined) rare.hit(gives ? 'discarded' : 'redriven')
     } catch (error) {
-      if (error instanceof Conflict) rare.hit('redrive met a conflict')
       world.note(`operator could not decide about ${id}: ${(error as Error).message}`)
     }
   }

@@ -58,7 +58,6 @@ export const RARE_BRANCHES = [
   'message died',
   'redriven',
   'redrive asked for twice',
-  'redrive met a conflict',
   'discarded',
   'command replayed by the transport',
 ] as const
