@@ -6,6 +6,7 @@ import type { Channel, Channels, Cursor } from './channels.ts'
 import type { AlarmKind } from './observer.ts'
 import { isStopped } from './round.ts'
 import type { Delivery } from './round-context.ts'
+import { followSetBack } from './set-back.ts'
 
 /** What one cursor gets in one batch, in whole log rows. */
 export const MAX_RECORDS_A_CURSOR = 400
@@ -30,6 +31,7 @@ export async function readBacklog(options: BacklogOptions): Promise<Delivery[]> 
   for (const channel of options.channels.all) {
     if (!options.isOurs(channel)) continue
     for (const cursor of channel.cursors) {
+      if (cursor.incarnation < channel.incarnation) await lookBack(cursor, options)
       if (cursor.next >= channel.next || isStopped(cursor, options.now)) continue
       if (options.takes?.(cursor) === false) continue
       const cursors = behind.get(channel.source)
@@ -40,6 +42,11 @@ export async function readBacklog(options: BacklogOptions): Promise<Delivery[]> 
   const deliveries: Delivery[] = []
   for (const [source, cursors] of behind) deliveries.push(...(await readSource(source, cursors, options)))
   return deliveries
+}
+
+async function lookBack(cursor: Cursor, { storeOf, alarm }: BacklogOptions): Promise<void> {
+  const news = await followSetBack(cursor, storeOf(cursor.channel.source))
+  if (news !== undefined) alarm(cursor, news, 'source-went-back')
 }
 
 async function readSource(source: string, cursors: readonly Cursor[], options: BacklogOptions): Promise<Delivery[]> {

@@ -1,0 +1,42 @@
+// A source that was set back to an earlier copy goes on under numbers that a group of another database has seen before.
+import type { Store } from '../ports.ts'
+import type { Channel, Cursor } from './channels.ts'
+
+/** Where the incarnations above a cursor's own begin, as long as it still has records of its own before that. */
+const begins = new WeakMap<Cursor, { readonly incarnation: number; readonly first: number }>()
+
+/**
+ * Takes a cursor that stands at or above the beginning of the next incarnation back to it: taken for duplicates, the
+ * new records below it would be lost without a word.
+ *
+ * @returns what to tell, and undefined where the cursor still has records of its own incarnation before it.
+ */
+export async function followSetBack(cursor: Cursor, store: Store): Promise<string | undefined> {
+  const { channel, incarnation, next } = cursor
+  let known = begins.get(cursor)
+  if (known?.incarnation !== channel.incarnation) {
+    known = { incarnation: channel.incarnation, first: await firstAbove(incarnation, channel, store) }
+    begins.set(cursor, known)
+  }
+  const { first } = known
+  if (next < first) return undefined
+  cursor.next = first
+  cursor.incarnation = channel.incarnation
+  const again = next === first ? '' : `; it had read to ${next}`
+  return `its source went back and goes on as incarnation ${channel.incarnation} at ${first}${again}`
+}
+
+/** Incarnations only rise along a log, so halving finds where they do: some twenty rows are read of a million. */
+async function firstAbove(incarnation: number, channel: Channel, store: Store): Promise<number> {
+  const { source, topic, partition } = channel
+  let low = 0
+  let high = channel.next
+  while (low < high) {
+    const from = Math.floor((low + high) / 2)
+    const [row] = await store.readLog(source, [{ topic, partition, from }], 1)
+    if (row === undefined) high = from
+    else if (row.incarnation > incarnation) high = Math.min(from, row.first)
+    else low = row.last + 1
+  }
+  return low
+}
