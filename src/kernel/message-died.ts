@@ -13,6 +13,8 @@ const body = {
   code: z.string(),
   faultClass: z.enum(['transient', 'permanent', 'undecodable', 'unknown']),
   deadLetterId: z.string(),
+  /** What the dead message names besides its key, by field: a saga may go by another one than its messages do. */
+  ids: z.record(z.string(), z.string()).optional(),
 }
 const schema = z.object(body)
 

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict'
 import { needsPerson } from '../../kernel/saga-decider.ts'
 import { checkout, startToyShop } from '../../testing/toy-shop.ts'
 import { createVirtualClock } from '../../testing/virtual-clock.ts'
-import { sagaKind } from '../runtime/saga-reaction.ts'
+import { toySaga } from '../../testing/toy-saga.ts'
+import { sagaDeathReaction, sagaKind } from '../runtime/saga-reaction.ts'
 
 async function start(pays: boolean) {
   const clock = createVirtualClock()
@@ -31,6 +32,7 @@ test('a step whose message dies flags its saga at once, and its service says wha
     key: 'dead-1',
     code: 'TypeError',
     faultClass: 'permanent',
+    ids: { orderId: 'dead-1' },
   })
   assert.equal(died.service, 'depot')
   // No time limit undoes what a person has to look at.
@@ -38,6 +40,16 @@ test('a step whose message dies flags its saga at once, and its service says wha
   assert.equal((await shop.sagaOf('dead-1')).status, 'overdue')
   await shop.lonja.discard('depot', { id: String(deadLetterId), reason: 'the order is void' })
   await shop.stop()
+})
+
+test('a saga is found by its own key also where its messages travel under another', () => {
+  const { loads } = sagaDeathReaction('toy-shop', toySaga())
+  const died = { keyName: 'orderId', key: 'order-1' }
+  assert.deepEqual(
+    loads({ ...died, ids: { orderId: 'order-1', id: 'return-1' } }).map(({ key }) => key),
+    ['return-1'],
+  )
+  assert.deepEqual(loads({ ...died, ids: { orderId: 'order-1' } }), [])
 })
 
 test('an undo that dies is flagged, the others are done, and the saga waits for a person', async () => {

@@ -172,9 +172,18 @@ export class SettingAside {
   }
 
   #announce({ group, record }: Weighed, { id, keyName, key, failure }: DeadLetter): void {
-    const { correlation, traceparent, partition, type } = record
+    const { correlation, traceparent, partition, type, data } = record
     const { code, faultClass } = failure
-    const died = MessageDied({ group: group.name, type, keyName, key, code, faultClass, deadLetterId: id })
+    const died = MessageDied({
+      group: group.name,
+      type,
+      keyName,
+      key,
+      code,
+      faultClass,
+      deadLetterId: id,
+      ids: idsIn(data),
+    })
     const origin = { service: group.service, correlation, cause: positionOf(record), traceparent, partition }
     this.#parts.outbox.take([died], origin)
   }
@@ -183,4 +192,10 @@ export class SettingAside {
     const { group, keyName, key } = name
     this.notes.push({ what, group, keyName, key, record, handler: failure.handler, code: failure.code, attempts })
   }
+}
+
+/** The identifiers that a message names; those of nothing that can not be read. */
+function idsIn(data: unknown): Record<string, string> {
+  const named = Object.entries(Object(data) as Record<string, unknown>).filter(([field]) => field.endsWith('Id'))
+  return Object.fromEntries(named.filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
 }

@@ -60,8 +60,9 @@ export function sagaReaction(service: string, saga: Saga, event: AnyMessageType)
 export function sagaDeathReaction(service: string, saga: Saga): Reaction {
   const kind = sagaKind(saga)
   const keyOf = (data: unknown): string | undefined => {
-    const { keyName, key } = data as DiedMessage
-    return keyName === saga.key ? key : undefined
+    const { keyName, key, ids = {} } = data as DiedMessage
+    // A return's messages travel under the key of its order.
+    return ids[saga.key] ?? (keyName === saga.key ? key : undefined)
   }
   return {
     service,
