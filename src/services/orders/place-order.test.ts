@@ -160,7 +160,8 @@ suite('a reference', () => {
 test('whatever is ordered at whatever price, the items, the payments and the total add up to the last unit', () => {
   const line = fc.record({
     quantity: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
-    price: fc.bigInt({ min: 0n, max: 999n }),
+    // Nine lines of the largest quantity stay below the largest amount that an order may have.
+    price: fc.bigInt({ min: 0n, max: 99n }),
   })
   const currencies = fc.constantFrom('EUR', 'JPY', 'KWD')
   fc.assert(
