@@ -97,43 +97,31 @@ function endedOnSending(saga: Saga, own: Reaction): Reaction {
   }
 }
 
+/** Payments answers at once that there is nothing to undo, where its payment is in this status. */
+function nothingToUndoAt(mistaken: 'none' | 'capturing'): NonNullable<Mutant['services']> {
+  return (services) =>
+    services.map((service) => ({
+      ...service,
+      handlers: service.handlers.map((handler) => {
+        if (service.name !== 'payments' || handler.message.type !== RefundPayment.type) return handler
+        return {
+          ...handler,
+          handle: (data, held, context): readonly Output[] => {
+            const { orderId, currency } = data as { readonly orderId: string; readonly currency: string }
+            return held.get(payment.at(orderId)).status === mistaken
+              ? [PaymentRefunded({ orderId, amount: '0.00', currency })]
+              : handler.handle(data, held, context)
+          },
+        }
+      }),
+    }))
+}
+
 /** An undo that meets a capture under way answers at once that there is nothing to undo. */
-const nothingToUndo: Mutant['services'] = (services) =>
-  services.map((service) => ({
-    ...service,
-    handlers: service.handlers.map((handler) => {
-      if (service.name !== 'payments' || handler.message.type !== RefundPayment.type) return handler
-      return {
-        ...handler,
-        handle: (data, held, context): readonly Output[] => {
-          const { orderId, currency } = data as { readonly orderId: string; readonly currency: string }
-          const { status } = held.get(payment.at(orderId))
-          return status === 'capturing'
-            ? [PaymentRefunded({ orderId, amount: '0.00', currency })]
-            : handler.handle(data, held, context)
-        },
-      }
-    }),
-  }))
+const nothingToUndo = nothingToUndoAt('capturing')
 
 /** An undo that comes before its do leaves nothing behind that would refuse it. */
-const noTombstone: Mutant['services'] = (services) =>
-  services.map((service) => ({
-    ...service,
-    handlers: service.handlers.map((handler) => {
-      if (service.name !== 'payments' || handler.message.type !== RefundPayment.type) return handler
-      return {
-        ...handler,
-        handle: (data, held, context): readonly Output[] => {
-          const { orderId, currency } = data as { readonly orderId: string; readonly currency: string }
-          const isFirst = held.get(payment.at(orderId)).status === 'none'
-          return isFirst
-            ? [PaymentRefunded({ orderId, amount: '0.00', currency })]
-            : handler.handle(data, held, context)
-        },
-      }
-    }),
-  }))
+const noTombstone = nothingToUndoAt('none')
 
 /** Every call to the gateway under a key of its own. */
 const keyPerTry: Mutant['adapters'] = ({ gateway, ...others }) => {

@@ -2,13 +2,13 @@
 import type { Saga } from '../../kernel/saga.ts'
 import type { SagaState } from '../../kernel/saga-decider.ts'
 import { isLive, needsPerson } from '../../kernel/saga-decider.ts'
-import { readUnhandled } from '../../platform/parking/stored-parking.ts'
 import { sagaKind } from '../../platform/runtime/saga-reaction.ts'
 import type { Verdict, Wrong } from './confirm.ts'
 import { Suspicions } from './confirm.ts'
 import { documentsOf, pagesOf } from './documents.ts'
 import type { CheckContext, Finding } from './problem.ts'
 import { Findings } from './problem.ts'
+import { readUnhandledKeys } from './unread.ts'
 
 /** Timers are swept in ranges and wait for unread answers; up to a minute late is not late. */
 export const LATE_BY_MS = 60_000
@@ -19,20 +19,13 @@ export async function checkSagas(context: CheckContext): Promise<Finding> {
   return findings.finding()
 }
 
-/** Waits for what is parked or dead are told with those messages; here they are only not late. */
-async function parkedKeysOf({ registry, storeOf }: CheckContext): Promise<ReadonlySet<string>> {
-  const keys = new Set<string>()
-  for (const { name } of registry.services) {
-    for (const { key } of await readUnhandled(storeOf(name), name)) keys.add(key)
-  }
-  return keys
-}
-
 async function checkSaga(context: CheckContext, findings: Findings, saga: Saga): Promise<void> {
   const kind = sagaKind(saga)
+  const names = context.registry.services.map(({ name }) => name)
   const look = async (keys: readonly string[]) => {
     const documents = await documentsOf(context, kind, keys)
-    const parked = await parkedKeysOf(context)
+    // Waits for what is parked or dead are told with those messages; here they are only not late.
+    const parked = await readUnhandledKeys(context, names)
     return new Map(
       [...documents].map(([key, { state }]): [string, Verdict] => {
         const wrong = wrongWith(state, context.now())

@@ -28,11 +28,20 @@ export async function readUnread(context: CheckContext, services: readonly strin
       if (count !== undefined) behind.set(count, (behind.get(count) ?? new Set()).add(place.partition))
     }
   }
-  const parked = new Set<string>()
-  for (const { service } of groups) {
-    for (const { key } of await readUnhandled(storeOf(service), service)) parked.add(key)
-  }
+  const parked = await readUnhandledKeys(context, services)
   return (key) => parked.has(key) || [...behind].some(([count, partitions]) => partitions.has(partitionFor(key, count)))
+}
+
+/** The keys of messages that these services have passed and not handled. */
+export async function readUnhandledKeys(
+  { storeOf }: CheckContext,
+  services: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const keys = new Set<string>()
+  for (const service of services) {
+    for (const { key } of await readUnhandled(storeOf(service), service)) keys.add(key)
+  }
+  return keys
 }
 
 /** The next sequence of each partition, by the name of its place. */

@@ -1,7 +1,8 @@
 // What one batch changes of parked keys, their queues and dead letters: seen by its later records, written at its end.
 import type { Row, Write } from '../ports.ts'
 import { parkingLotsTable } from '../store/tables.ts'
-import type { Registry, ServiceTables } from '../runtime/registry.ts'
+import type { Registry } from '../runtime/registry.ts'
+import { RowsByService } from '../runtime/round-writes.ts'
 import { sorted } from '../runtime/working-set.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import { deadLetterCells } from './dead-letter.ts'
@@ -16,38 +17,16 @@ interface KeyChange {
   after: ParkedKey | undefined
 }
 
-/** Rows by service. */
-class Rows {
-  readonly #rows = new Map<string, Row[]>()
-
-  add(service: string, row: Row): void {
-    const rows = this.#rows.get(service)
-    if (rows === undefined) this.#rows.set(service, [row])
-    else rows.push(row)
-  }
-
-  get isEmpty(): boolean {
-    return this.#rows.size === 0
-  }
-
-  writes(registry: Registry, name: keyof ServiceTables, mode: Write['mode']): Write[] {
-    return [...this.#rows].flatMap(([service, rows]) => {
-      const table = registry.tables.get(service)?.[name]
-      return table === undefined ? [] : [{ table, mode, rows: sorted(rows, table.keyWidth) }]
-    })
-  }
-}
-
 /** What is known of the parked keys before the changes. */
 export type KnownKeys = Pick<Parking, 'find' | 'load' | 'lotVersion' | 'apply'>
 
 export class ParkingChanges {
   readonly #parking: KnownKeys
   readonly #keys = new Map<string, KeyChange>()
-  readonly #joined = new Rows()
-  readonly #tried = new Rows()
-  readonly #left = new Rows()
-  readonly #letters = new Rows()
+  readonly #joined = new RowsByService()
+  readonly #tried = new RowsByService()
+  readonly #left = new RowsByService()
+  readonly #letters = new RowsByService()
   /** Keys and messages that the batch adds, by group: memory counts only what is committed. */
   readonly #added = new Map<string, { keys: number; messages: number }>()
 
@@ -131,8 +110,8 @@ export class ParkingChanges {
   /** In the lock order. A row that goes is raised before: one that another process changed meanwhile is a conflict. */
   writes(registry: Registry): Write[] {
     if (this.isEmpty) return []
-    const saved = new Rows()
-    const gone = new Rows()
+    const saved = new RowsByService()
+    const gone = new RowsByService()
     for (const { before, after } of this.#keys.values()) {
       const row = after ?? (before === undefined ? undefined : { ...before, version: before.version + 1 })
       if (row === undefined) continue

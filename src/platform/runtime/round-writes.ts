@@ -10,13 +10,8 @@ import type { StreamEvent } from './working-set.ts'
 import { sorted } from './working-set.ts'
 
 /** Rows sorted into one write for each service's table. */
-class ByService {
-  readonly #registry: Registry
+export class RowsByService {
   readonly #rows = new Map<string, Row[]>()
-
-  constructor(registry: Registry) {
-    this.#registry = registry
-  }
 
   add(service: string, row: Row): void {
     const rows = this.#rows.get(service)
@@ -24,9 +19,13 @@ class ByService {
     else rows.push(row)
   }
 
-  writes(name: keyof ServiceTables, mode: WriteMode): Write[] {
+  get isEmpty(): boolean {
+    return this.#rows.size === 0
+  }
+
+  writes(registry: Registry, name: keyof ServiceTables, mode: WriteMode): Write[] {
     return [...this.#rows].map(([service, rows]) => {
-      const table = tableOf(this.#registry, service, name)
+      const table = tableOf(registry, service, name)
       return { table, mode, rows: sorted(rows, table.keyWidth) }
     })
   }
@@ -40,9 +39,9 @@ function tableOf(registry: Registry, service: string, name: keyof ServiceTables)
 
 /** Where each cursor is now; a row that another owner moved is a conflict. */
 export function cursorWrites(registry: Registry, positions: ReadonlyMap<Cursor, number>): Write[] {
-  const rows = new ByService(registry)
+  const rows = new RowsByService()
   for (const [cursor, position] of positions) rows.add(cursor.group.service, cursorRow(cursor, position))
-  return rows.writes('cursors', 'versioned')
+  return rows.writes(registry, 'cursors', 'versioned')
 }
 
 /** The events of aggregates; a number that exists already is a conflict. */
@@ -51,13 +50,13 @@ export function streamWrites(
   streamed: ReadonlyMap<string, readonly StreamEvent[]>,
   now: number,
 ): Write[] {
-  const rows = new ByService(registry)
+  const rows = new RowsByService()
   for (const [service, events] of streamed) {
     for (const { kind, key, event, message } of events) {
       rows.add(service, [kind, key, event, message.type, JSON.stringify(message.data), now])
     }
   }
-  return rows.writes('streams', 'insert')
+  return rows.writes(registry, 'streams', 'insert')
 }
 
 /** Rows of requests that were answered, which go, and of failed tries, which stay. */
@@ -66,16 +65,16 @@ export function effectWrites(
   taken: readonly AnswerInput[],
   attempted: ReadonlyMap<AttemptInput, EffectRow>,
 ): Write[] {
-  const answered = new ByService(registry)
+  const answered = new RowsByService()
   for (const { row } of taken) answered.add(row.service, [row.id])
-  const tried = new ByService(registry)
+  const tried = new RowsByService()
   for (const [{ error }, row] of attempted) tried.add(row.service, effectCells({ ...row, lastError: error }))
-  return [...answered.writes('effects', 'delete'), ...tried.writes('effects', 'versioned')]
+  return [...answered.writes(registry, 'effects', 'delete'), ...tried.writes(registry, 'effects', 'versioned')]
 }
 
 /** Timers that fired. */
 export function timerWrites(registry: Registry, fired: readonly TimerRow[]): Write[] {
-  const rows = new ByService(registry)
+  const rows = new RowsByService()
   for (const { service, due, partition, name, key } of fired) rows.add(service, [due, partition, name, key])
-  return rows.writes('timers', 'delete')
+  return rows.writes(registry, 'timers', 'delete')
 }

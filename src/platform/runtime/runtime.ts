@@ -194,8 +194,8 @@ export class Runtime {
   }
 
   #wake(): void {
-    // A share that comes before the start has read everything would be looked at with half of it in memory.
     this.#isWokenMeanwhile = true
+    // A share that comes before the start has read everything would be looked at with half of it in memory.
     if (this.#isStarting || this.#isScheduled || this.#isRunning || this.#isStopped) return
     this.#isScheduled = true
     this.options.clock.after(this.options.batchWaitMs ?? 0, () => {
