@@ -11,10 +11,10 @@ export function messagesPage(registry: Registry): string {
   const topics = listTopics()
   const overview = table(
     ['Topic', 'Partitions', 'Kept at least', 'Compression', 'Appended by', 'Messages'],
-    topics.map(({ name, partitions, retentionHours, compression, sources, messages }) => [
+    topics.map(({ name, partitions, keep, compression, sources, messages }) => [
       code(name),
       String(partitions),
-      `${retentionHours} h`,
+      keep,
       compression,
       sources.join(', '),
       String(messages.length),

@@ -12,10 +12,10 @@ export async function topics(call: Call): Promise<number> {
     terminal.json({ topics: listed })
     return EXIT.ok
   }
-  const rows = listed.map(({ name, partitions, retentionHours, compression, sources, messages }) => [
+  const rows = listed.map(({ name, partitions, keep, compression, sources, messages }) => [
     name,
     String(partitions),
-    `${retentionHours} h`,
+    keep,
     compression,
     sources.length === 0 ? '-' : sources.join(', '),
     messages.length === 0 ? '-' : messages.map(({ type, key }) => `${type}(${key})`).join(', '),
@@ -31,11 +31,11 @@ export function listTopics() {
   const messages = [...registry.messages.values()]
   return services
     .flatMap((service) => service.topics)
-    .map(({ name, service, partitions, retentionHours, compression }) => ({
+    .map(({ name, service, partitions, keep, compression }) => ({
       name,
       service,
       partitions,
-      retentionHours,
+      keep,
       compression,
       sources: registry.sourcesOf(name),
       messages: messages

@@ -1,5 +1,6 @@
 // The words of a contract: a service's topics and the events and commands that travel on them.
 import { z } from 'zod'
+import { type Duration, milliseconds } from './duration.ts'
 
 /** One message: what happened (an event, past tense) or what is asked (a command, imperative). */
 export interface Message<Type extends string = string, Data = unknown> {
@@ -43,7 +44,11 @@ export type MessageOf<Type> = Type extends (data: never) => infer Made ? Made : 
 /** How a topic is kept; `partitions` counts at its creation, growing is a later operation. */
 export interface TopicOptions {
   readonly partitions?: number
-  readonly retentionHours?: number
+  /**
+   * How long a record stays at least; it goes once every group that reads the topic has passed it, too. A topic that a
+   * projection reads is kept for ever: the projection is made anew from it.
+   */
+  readonly keep?: Duration | 'for ever'
   readonly compression?: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
 }
 
@@ -54,7 +59,10 @@ export interface Topic extends Required<TopicOptions> {
 }
 
 /** Six partitions divide evenly among 1, 2, 3 and 6 processes. */
-const DEFAULT_TOPIC: Required<TopicOptions> = { partitions: 6, retentionHours: 7 * 24, compression: 'lz4' }
+const DEFAULT_TOPIC = { partitions: 6, compression: 'lz4' } as const
+
+/** Events are what happened; a command that was carried out is of use only to whoever looks into its order. */
+const DEFAULT_KEEP = { events: 'for ever', commands: '7 d' } as const
 
 interface MessageOptions<Shape extends z.ZodRawShape> {
   readonly key: keyof Shape & string
@@ -65,9 +73,14 @@ interface MessageOptions<Shape extends z.ZodRawShape> {
 const declaredTopics = new Map<string, Topic>()
 
 function declareTopic(service: string, kind: 'events' | 'commands', options: TopicOptions): Topic {
-  const topic = { ...DEFAULT_TOPIC, ...options, name: `${service}.${kind}`, service, kind }
+  const topic = { ...DEFAULT_TOPIC, keep: DEFAULT_KEEP[kind], ...options, name: `${service}.${kind}`, service, kind }
   declaredTopics.set(topic.name, topic)
   return topic
+}
+
+/** How long the records of a topic stay at least, in milliseconds; without end where they stay for ever. */
+export function keptMs({ keep }: Pick<Topic, 'keep'>): number {
+  return keep === 'for ever' ? Number.POSITIVE_INFINITY : milliseconds(keep)
 }
 
 /** @throws when no contract declares the topic. */

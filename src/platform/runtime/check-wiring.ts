@@ -1,5 +1,6 @@
 // What types can't say about the wiring of services, said at start with a sentence for each thing that is wrong.
 import type { AnyMessageType } from '../../kernel/message.ts'
+import { keptMs, topicNamed } from '../../kernel/message.ts'
 import type { Service } from '../../kernel/service.ts'
 import type { Saga } from '../../kernel/saga.ts'
 import { eventsOf, sagaProblems } from '../../kernel/saga.ts'
@@ -16,6 +17,7 @@ export function checkWiring(services: readonly Service[]): void {
     ...services.flatMap((service) => unpublishedEvents(service)),
     ...services.flatMap((service) => silentSources(service, services)),
     ...services.flatMap((service) => parkingProblems(service, topicsReadBy(service))),
+    ...services.flatMap(forgetfulTopics),
   ]
   if (problems.length > 0) throw new Error(`The services do not fit together:\n- ${problems.join('\n- ')}`)
 }
@@ -103,4 +105,17 @@ function silentSources(service: Service, services: readonly Service[]): string[]
         kind === 'event' && !services.some((other) => other.publishes.some((event) => event.type === type)),
     )
     .map(({ type }) => `${service.name} hears ${type}, which nobody publishes.`)
+}
+
+/** What is rebuilt from records that went would lack what they told. */
+function forgetfulTopics({ name, projections }: Service): string[] {
+  return projections.flatMap((projection) => {
+    const topics = [...new Set(projection.folds.map(({ event }) => event.topic))].map(topicNamed)
+    return topics
+      .filter((topic) => Number.isFinite(keptMs(topic)))
+      .map((topic) => {
+        const reads = `The projection ${name}.${projection.name} reads ${topic.name}`
+        return `${reads}, which is kept ${topic.keep}: keep it for ever.`
+      })
+  })
 }
