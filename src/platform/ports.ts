@@ -86,6 +86,8 @@ export interface Head {
   readonly partition: number
   readonly generation: number
   readonly incarnation: number
+  /** The lowest sequence that is kept: what was below it has been deleted, since nobody needs it any more. */
+  readonly first: number
   readonly next: number
   readonly appendedAt: number
 }
@@ -111,6 +113,25 @@ export interface LogRange {
   readonly partition: number
   /** The first sequence wanted; a row that straddles it is returned whole. */
   readonly from: number
+}
+
+/** The oldest rows of one partition's log, to be deleted: whole ones only, and those alone that fulfil all of it. */
+export interface LogTrim {
+  readonly topic: string
+  readonly partition: number
+  /** The one that `below` was found out for. */
+  readonly incarnation: number
+  /** A row with a record at or above it stays. */
+  readonly below: number
+  /** A row that was appended then or later stays. */
+  readonly before: number
+  readonly limitRows: number
+}
+
+/** What became of a partition's oldest rows. */
+export interface Trimmed {
+  readonly rows: number
+  readonly records: number
 }
 
 /** Documents that a retried batch locks up front, in the one lock order. */
@@ -156,6 +177,13 @@ export interface Store {
   readLog(source: string, ranges: readonly LogRange[], limitRows: number): Promise<readonly LogRow[]>
   /** The log rows of these transactions. */
   readTransactions(source: string, transactions: readonly number[]): Promise<readonly TransactionRow[]>
+  /**
+   * Deletes the oldest rows of a partition and raises its head's `first` to what is left, in one transaction.
+   *
+   * @throws {Conflict} the head is of another incarnation, another process deletes here, or the log's oldest row is not
+   * the one that the head says; nothing was deleted.
+   */
+  trimLog(source: string, trim: LogTrim): Promise<Trimmed>
   /** One SELECT outside any batch; `?` binds a value; tables are written by `tableName`. */
   query<Result>(sql: string, values?: readonly Cell[]): Promise<readonly Result[]>
   tableName(schema: string, table: string): string

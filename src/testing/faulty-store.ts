@@ -23,6 +23,7 @@ export function faultyStore(store: Store): FaultyStore {
     heads: (source) => store.heads(source),
     readLog: (source, ranges, limitRows) => store.readLog(source, ranges, limitRows),
     readTransactions: (source, transactions) => store.readTransactions(source, transactions),
+    trimLog: (source, trim) => store.trimLog(source, trim),
     query: (sql, values) => store.query(sql, values),
     tableName: (schema, table) => store.tableName(schema, table),
     identity: (schema) => store.identity(schema),

@@ -29,6 +29,7 @@ export function pausableStore(store: Store): PausableStore {
     heads: (source) => read(() => faulty.heads(source)),
     readLog: (source, ranges, limitRows) => read(() => faulty.readLog(source, ranges, limitRows)),
     readTransactions: (source, transactions) => read(() => faulty.readTransactions(source, transactions)),
+    trimLog: (source, trim) => read(() => faulty.trimLog(source, trim)),
     query: (sql, values) => read(() => faulty.query(sql, values)),
     identity: (schema) => read(() => faulty.identity(schema)),
     pause: () => {

@@ -26,6 +26,7 @@ export function severedStore(store: Store): SeveredStore {
     heads: (source) => guarded(() => store.heads(source)),
     readLog: (source, ranges, limitRows) => guarded(() => store.readLog(source, ranges, limitRows)),
     readTransactions: (source, transactions) => guarded(() => store.readTransactions(source, transactions)),
+    trimLog: (source, trim) => guarded(() => store.trimLog(source, trim)),
     query: (sql, values) => guarded(() => store.query(sql, values)),
     identity: (schema) => guarded(() => store.identity(schema)),
     close: async () => undefined,

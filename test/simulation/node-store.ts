@@ -64,6 +64,7 @@ export function nodeStore(options: NodeStoreOptions): NodeStore {
     readLog: (source, ranges, limitRows) =>
       gate.call(life, 'readLog', async () => withGap(options, await base.readLog(source, ranges, limitRows))),
     readTransactions: (source, transactions) => base.readTransactions(source, transactions),
+    trimLog: (source, trim) => gate.call(life, 'commit', () => base.trimLog(source, trim)),
     query: (sql, values) =>
       gate.call(life, 'query', async () => {
         // What a mutant reads of heads right after the due timers is what it knew before.

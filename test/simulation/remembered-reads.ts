@@ -60,6 +60,11 @@ export function rememberingStore(base: Store): RememberingStore {
     heads: (source) => remember(`heads of ${source}`, [`${source}_heads`], () => base.heads(source)),
     readLog: (source, ranges, limitRows) => base.readLog(source, ranges, limitRows),
     readTransactions: (source, transactions) => base.readTransactions(source, transactions),
+    trimLog: async (source, trim) => {
+      const trimmed = await base.trimLog(source, trim)
+      for (const name of [`${source}_heads`, `${source}_log`]) touch(name)
+      return trimmed
+    },
     query: <Result>(sql: string, values: readonly Cell[] = []) => {
       const tables = namedIn(sql)
       if (tables !== undefined)

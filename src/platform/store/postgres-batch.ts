@@ -10,8 +10,8 @@ import { appendStatement, loadStatement, lockStatement, writeStatement } from '.
  * Sessions are read-only outside of it, so nothing is ever written without its transaction. At a stricter level than
  * READ COMMITTED each update of a head that another moved would fail.
  */
-const BEGIN: Statement = { text: 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE' }
-const COMMIT: Statement = { text: 'COMMIT' }
+export const BEGIN: Statement = { text: 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE' }
+export const COMMIT: Statement = { text: 'COMMIT' }
 const ROLLBACK: Statement = { text: 'ROLLBACK' }
 
 /** A batch that holds rows from its begin on; a process that stops in it loses the session, and so the rows. */
@@ -81,14 +81,19 @@ export async function commit(
   const begin = transaction === 'begins' ? [BEGIN] : []
   const statements = [...begin, ...plan.writes.map(writeOf), ...groups.map((group) => appendOf(group, plan)), COMMIT]
   if (statements.length === begin.length + 1 && begin.length > 0) return []
-  const answers = await connection.burst(statements)
+  const values = committed(await connection.burst(statements))
+  return firstsOf(groups, values.slice(-1 - groups.length, -1), plan.appends.length)
+}
+
+/** The answers of a burst that ended with COMMIT, all of them checked. @throws as `commit` does. */
+export function committed(answers: readonly PromiseSettledResult<Answer>[]): readonly Answer[] {
   const failedAt = answers.findIndex((answer) => answer.status === 'rejected')
   const failed = answers[failedAt]
-  if (failed?.status === 'rejected') throw commitError(failed.reason, failedAt === statements.length - 1)
+  if (failed?.status === 'rejected') throw commitError(failed.reason, failedAt === answers.length - 1)
   const values = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   // After an error inside the transaction COMMIT succeeds, and says ROLLBACK (seen with pg's pipeline).
   if (values.at(-1)?.command !== 'COMMIT') throw new Conflict('PostgreSQL answered COMMIT with ROLLBACK')
-  return firstsOf(groups, values.slice(-1 - groups.length, -1), plan.appends.length)
+  return values
 }
 
 function writeOf({ table, mode, rows, sets }: Write): Statement {

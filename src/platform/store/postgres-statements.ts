@@ -161,8 +161,8 @@ export function appendStatement(source: string): string {
 }
 
 export function headsStatement(source: string): string {
-  return `SELECT topic, partition, generation, incarnation, next, appended_at FROM ${postgresName(source, 'heads')}
-    ORDER BY topic, partition`
+  return `SELECT topic, partition, generation, incarnation, first, next, appended_at
+    FROM ${postgresName(source, 'heads')} ORDER BY topic, partition`
 }
 
 const LOG_COLUMNS = 'topic, partition, generation, incarnation, first, last, appended_at, body'
@@ -177,6 +177,25 @@ export function readLogStatement(source: string): string {
 export function readTransactionsStatement(source: string): string {
   return `SELECT ${LOG_COLUMNS}, transaction_id FROM ${postgresName(source, 'log')}
     WHERE transaction_id = ANY ($1::bigint[]) ORDER BY topic, partition, last`
+}
+
+/** The limit is applied before anything else is asked of a row, so that no more rows are ever read. */
+export function oldestRowsStatement(source: string): string {
+  return `SELECT first, last, appended_at FROM ${postgresName(source, 'log')}
+    WHERE topic = $1 AND partition = $2 AND last < $3 ORDER BY last LIMIT $4`
+}
+
+/** Locks the head for as long as the rows below its new `first` are deleted. */
+export function raiseFirstStatement(source: string): string {
+  return `WITH raised AS (UPDATE ${postgresName(source, 'heads')} SET first = $5::bigint
+      WHERE topic = $1 AND partition = $2 AND incarnation = $3 AND first = $4 RETURNING 1)
+    SELECT CASE WHEN count(*) = 1 THEN 0
+      ELSE ('${CONFLICT_MARK}: the head of ${source}/' || $1::text || '/' || $2::integer
+      || ' is another one, or its log does not begin at ' || $4::bigint)::integer END FROM raised`
+}
+
+export function deleteLogStatement(source: string): string {
+  return `DELETE FROM ${postgresName(source, 'log')} WHERE topic = $1 AND partition = $2 AND last BETWEEN $3 AND $4`
 }
 
 /**

@@ -7,10 +7,12 @@ import type {
   LogIdentity,
   LogRange,
   LogRow,
+  LogTrim,
   SchemaDeclaration,
   Store,
   Transaction,
   TransactionRow,
+  Trimmed,
 } from '../ports.ts'
 import { systemClock } from '../system.ts'
 import { commit, load, LockedTransaction } from './postgres-batch.ts'
@@ -19,6 +21,7 @@ import type { Answer, Connection, Statement } from './postgres-connection.ts'
 import { mapped } from './postgres-errors.ts'
 import { migrate, renewIncarnations } from './postgres-schema.ts'
 import type { IncarnationChange } from './postgres-schema.ts'
+import { trimLog } from './postgres-trim.ts'
 import { headsStatement, postgresName, readLogStatement, readTransactionsStatement } from './postgres-statements.ts'
 
 export interface PostgresOptions {
@@ -118,8 +121,8 @@ class PostgresStore implements Store {
 
   async heads(source: string): Promise<readonly Head[]> {
     const { rows } = await this.#read({ text: headsStatement(source) })
-    return rows.map(([topic, partition, generation, incarnation, next, appendedAt]) => {
-      return { source, topic, partition, generation, incarnation, next, appendedAt } as Head
+    return rows.map(([topic, partition, generation, incarnation, first, next, appendedAt]) => {
+      return { source, topic, partition, generation, incarnation, first, next, appendedAt } as Head
     })
   }
 
@@ -137,6 +140,16 @@ class PostgresStore implements Store {
   async readTransactions(source: string, transactions: readonly number[]): Promise<readonly TransactionRow[]> {
     const { rows } = await this.#read({ text: readTransactionsStatement(source), values: [transactions] })
     return rows.map((row) => ({ ...logRow(row), transaction: Number(row.at(-1)) }))
+  }
+
+  /** On a session of its own, so that no batch waits for the deletion. */
+  async trimLog(source: string, trim: LogTrim): Promise<Trimmed> {
+    const connection = await this.#writers.acquire()
+    try {
+      return await trimLog(connection, source, trim)
+    } finally {
+      connection.release()
+    }
   }
 
   /** Every `?` is a value, also one inside a literal: write such a literal as a value. */

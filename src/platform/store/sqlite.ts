@@ -7,6 +7,7 @@ import type {
   LogIdentity,
   LogRange,
   LogRow,
+  LogTrim,
   Plan,
   Row,
   SchemaDeclaration,
@@ -14,10 +15,12 @@ import type {
   Table,
   Transaction,
   TransactionRow,
+  Trimmed,
   Write,
 } from '../ports.ts'
 import { BadData, CommitUnknown, Conflict, StoreUnavailable, checkSchemaVersion } from '../ports.ts'
 import { appendAll } from './sqlite-append.ts'
+import { trimRows } from './sqlite-trim.ts'
 import type { WriteShape } from './sqlite-statements.ts'
 import { CHUNK_SIZES, createTable, loadStatement, sqliteName, writeStatement } from './sqlite-statements.ts'
 
@@ -149,20 +152,26 @@ class SqliteStore implements Store {
   }
 
   #commit({ writes, appends, appendedAt, transaction }: Plan): readonly number[] {
+    return this.#atOnce(() => {
+      for (const write of writes) this.#write(write)
+      return appendAll({ ...this.#logged, appendedAt, transaction }, appends)
+    })
+  }
+
+  /** What writes of the log need of the store. */
+  readonly #logged = {
+    statement: (sql: string): StatementSync => this.#statement(sql),
+    positionOf: (topic: string, partition: number, sequence: number): number =>
+      this.#position(topic, partition, sequence),
+  }
+
+  /** All of the work in one transaction, or nothing of it. */
+  #atOnce<Result>(work: () => Result): Result {
     this.#run(() => this.#statement('BEGIN IMMEDIATE').run())
     try {
-      for (const write of writes) this.#write(write)
-      const firsts = appendAll(
-        {
-          statement: (sql) => this.#statement(sql),
-          positionOf: (...place) => this.#position(...place),
-          appendedAt,
-          transaction,
-        },
-        appends,
-      )
+      const result = work()
       this.#end()
-      return firsts
+      return result
     } catch (error) {
       this.#rollback()
       throw asStoreError(error)
@@ -214,10 +223,10 @@ class SqliteStore implements Store {
 
   async heads(source: string): Promise<readonly Head[]> {
     const rows = this.#all(
-      `SELECT topic, partition, generation, incarnation, next, appended_at FROM ${sqliteName(source, 'heads')}`,
+      `SELECT topic, partition, generation, incarnation, first, next, appended_at FROM ${sqliteName(source, 'heads')}`,
     )
-    return rows.map(([topic, partition, generation, incarnation, next, appendedAt]) => {
-      return { source, topic, partition, generation, incarnation, next, appendedAt } as Head
+    return rows.map(([topic, partition, generation, incarnation, first, next, appendedAt]) => {
+      return { source, topic, partition, generation, incarnation, first, next, appendedAt } as Head
     })
   }
 
@@ -237,6 +246,10 @@ class SqliteStore implements Store {
     return this.#all(sql, [JSON.stringify(transactions)]).map((row) => {
       return { ...logRow(row), transaction: Number(row.at(-1)) }
     })
+  }
+
+  async trimLog(source: string, trim: LogTrim): Promise<Trimmed> {
+    return this.#atOnce(() => trimRows(this.#logged, source, trim))
   }
 
   async query<Result>(sql: string, values: readonly Cell[] = []): Promise<readonly Result[]> {
