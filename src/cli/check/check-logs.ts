@@ -5,7 +5,7 @@ import type { Head, LogRow, Store } from '../../platform/ports.ts'
 import { placeName } from '../../platform/rebuild/log-reader.ts'
 import type { CheckContext, Finding } from './problem.ts'
 import { Findings, turn } from './problem.ts'
-import { readHeads } from './unread.ts'
+import { readBounds } from './unread.ts'
 
 const ROWS_A_READ = 100
 
@@ -25,7 +25,7 @@ export async function checkLogs(context: CheckContext): Promise<Finding> {
     const store = context.storeOf(schema)
     for (const head of await store.heads(schema)) {
       const partitions = topics.find(({ name }) => name === head.topic)?.partitions
-      if (partitions === undefined) continue
+      if (partitions === undefined || head.next === 0) continue
       await checkPartition({ context, store, findings }, head, partitions)
     }
   }
@@ -42,24 +42,42 @@ interface Reading {
 async function checkPartition({ context, store, findings }: Reading, head: Head, partitions: number): Promise<void> {
   const { source, topic, partition } = head
   const key = placeName(head)
-  let next = 0
-  while (next < head.next) {
-    const rows = await store.readLog(source, [{ topic, partition, from: next }], ROWS_A_READ)
-    const first = rows[0]?.first ?? head.next
-    if (first > next) return findings.error('log-gap', key, `The records ${next} to ${first - 1} are missing.`)
+  let next = head.first
+  // The first read begins at 0: what the head says was deleted must be gone.
+  let from = 0
+  do {
+    const rows = await store.readLog(source, [{ topic, partition, from }], ROWS_A_READ)
+    const lowest = rows[0]?.first ?? head.next
+    // What is old enough may go while it is read.
+    if (lowest > next) next = Math.max(next, Math.min(lowest, await firstNow(store, head)))
+    const before = next
     for (const row of rows) {
-      if (row.first > next) {
-        return findings.error('log-gap', key, `The records ${next} to ${row.first - 1} are missing.`)
-      }
-      if (row.first < next) return findings.error('log-gap', key, `The records from ${row.first} are there twice.`)
-      const wrong = wrongRow(row, partitions)
+      const wrong = wrongPlace(row.first, next) ?? wrongRow(row, partitions)
       if (wrong !== undefined) return findings.error(wrong.check, key, wrong.message)
       next = row.last + 1
     }
-    findings.checked += next - first
+    if (rows.length === 0 && next < head.next) return findings.error('log-gap', key, missing(next, head.next))
+    findings.checked += next - before
+    from = next
     context.progress(`${findings.checked} records`)
     await turn()
-  }
+  } while (next < head.next)
+}
+
+/** The lowest record that is kept by now. */
+async function firstNow(store: Store, { source, topic, partition }: Head): Promise<number> {
+  const heads = await store.heads(source)
+  return heads.find((head) => head.topic === topic && head.partition === partition)?.first ?? 0
+}
+
+function wrongPlace(first: number, expected: number) {
+  if (first > expected) return { check: 'log-gap', message: missing(expected, first) }
+  if (first === expected) return undefined
+  return { check: 'log-gap', message: `The records from ${first} are there twice, or were to be deleted.` }
+}
+
+function missing(from: number, to: number): string {
+  return `The records ${from} to ${to - 1} are missing.`
 }
 
 function wrongRow({ body, first, last, partition }: LogRow, partitions: number) {
@@ -74,21 +92,39 @@ function wrongRow({ body, first, last, partition }: LogRow, partitions: number) 
 
 /** Cursors are read before heads, which only rise. */
 export async function checkCursors(context: CheckContext): Promise<Finding> {
-  const { registry, storeOf } = context
+  const cursors = await readCursors(context)
+  const heads = await readBounds(context)
+  const declared = new Set(context.registry.groups.map(({ name }) => name))
+  const findings = new Findings()
+  for (const cursor of cursors) {
+    const { first = 0, next = 0 } = heads.get(placeName(cursor)) ?? {}
+    findings.checked += 1
+    if (cursor.next > next)
+      findings.error('cursor', nameOf(cursor), `It stands at ${cursor.next}, above the head ${next}.`)
+    // It may have moved on, and what it has read may be gone since; nothing waits for a group that is gone itself.
+    if (cursor.next < first && declared.has(cursor.consumer_group) && (await standsBelow(context, cursor, first))) {
+      const message = `It stands at ${cursor.next}, and what is kept begins at ${first}: records are missing for it.`
+      findings.error('cursor', nameOf(cursor), message)
+    }
+  }
+  return findings.finding()
+}
+
+function nameOf(cursor: StoredCursor): string {
+  return `${cursor.consumer_group} at ${placeName(cursor)}`
+}
+
+async function readCursors({ registry, storeOf }: CheckContext): Promise<readonly StoredCursor[]> {
   const cursors: StoredCursor[] = []
   for (const { name } of registry.services) {
     const store = storeOf(name)
     const sql = `SELECT consumer_group, topic, partition, source, next FROM ${store.tableName(name, 'cursors')}`
     cursors.push(...(await store.query<StoredCursor>(sql)))
   }
-  const heads = await readHeads(context)
-  const findings = new Findings()
-  for (const cursor of cursors) {
-    const head = heads.get(placeName(cursor)) ?? 0
-    findings.checked += 1
-    if (cursor.next <= head) continue
-    const key = `${cursor.consumer_group} at ${placeName(cursor)}`
-    findings.error('cursor', key, `It stands at ${cursor.next}, above the head ${head}.`)
-  }
-  return findings.finding()
+  return cursors
+}
+
+async function standsBelow(context: CheckContext, cursor: StoredCursor, first: number): Promise<boolean> {
+  const now = (await readCursors(context)).find((other) => nameOf(other) === nameOf(cursor))
+  return now !== undefined && now.next < first
 }

@@ -11,7 +11,7 @@ import { readBuild } from '../../platform/rebuild/live-tables.ts'
 import type { Bounds, Place } from '../../platform/rebuild/log-reader.ts'
 import { LogReader, placesOf } from '../../platform/rebuild/log-reader.ts'
 import { readSettledRows } from '../../platform/rebuild/settled-rows.ts'
-import { boundsOf, readPlaces } from '../../platform/rebuild/stored-places.ts'
+import { begun, boundsOf, readPlaces } from '../../platform/rebuild/stored-places.ts'
 import { projectionTable } from '../../platform/store/tables.ts'
 import type { CheckContext, Finding } from './problem.ts'
 import { Findings, turn } from './problem.ts'
@@ -85,7 +85,9 @@ class Replay {
     const { scratch } = context
     await scratch.migrate([{ schema: group.service, version: 1, tables: [replay.#table], topics: [] }])
     replay.#unhandled = await replay.#readUnhandled()
-    await replay.#foldTo(boundsOf(await readPlaces(replay.#store, group.service, group.name)))
+    const live = await readPlaces(replay.#store, group.service, group.name)
+    replay.#places = begun(replay.#places, live)
+    await replay.#foldTo(boundsOf(live))
     return replay
   }
 

@@ -107,6 +107,14 @@ suite('a sound database', () => {
     assert.match(linesOf({ ok, problems, checked: counts }).join('\n'), /4 orders.*\nEverything adds up/)
   })
 
+  test('is sound without its oldest commands', async () => {
+    const { ok, problems } = await checked(({ sql }) => {
+      sql(`DELETE FROM orders_log WHERE topic = 'payments.commands'`)
+      sql(`UPDATE orders_heads SET first = next WHERE topic = 'payments.commands'`)
+    })
+    assert.deepEqual([ok, problems], [true, []])
+  })
+
   test('is not written to, and its projections are left out where it has to be quick', async () => {
     const { ok, checked: counts } = await checked(nothing, { quick: true })
     assert.equal(ok, true)
@@ -307,6 +315,20 @@ suite('falsified books', () => {
         `DELETE FROM orders_log
          WHERE position = (SELECT max(position) FROM orders_log WHERE topic = 'payments.commands')`,
       )
+    }),
+  )
+  test(
+    'records that are there though their head says that they went',
+    finds(['log-gap'], ({ sql }) => {
+      sql(`UPDATE orders_heads SET first = next WHERE topic = 'payments.commands' AND next > 0`)
+    }),
+  )
+  test(
+    'a group that stands below what is kept',
+    finds(['cursor'], ({ sql }) => {
+      sql(`DELETE FROM orders_log WHERE topic = 'payments.commands'`)
+      sql(`UPDATE orders_heads SET first = next WHERE topic = 'payments.commands'`)
+      sql(`UPDATE payments_cursors SET next = next - 1 WHERE topic = 'payments.commands'`)
     }),
   )
   test(

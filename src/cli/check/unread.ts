@@ -1,6 +1,7 @@
 // Which partitions hold messages that a service has not handled yet: until it has, services may disagree about a key.
 import { partitionFor } from '../../platform/log/murmur2.ts'
 import { readUnhandled } from '../../platform/parking/stored-parking.ts'
+import type { Head } from '../../platform/ports.ts'
 import { placeName, placesOf } from '../../platform/rebuild/log-reader.ts'
 import { boundsOf, readPlaces } from '../../platform/rebuild/stored-places.ts'
 import type { CheckContext } from './problem.ts'
@@ -16,12 +17,13 @@ export async function readUnread(context: CheckContext, services: readonly strin
   for (const { name, service } of groups) {
     positions.set(name, boundsOf(await readPlaces(storeOf(service), service, name)))
   }
-  const heads = await readHeads(context)
+  const heads = await readBounds(context)
   const behind = new Map<number, Set<number>>()
   for (const group of groups) {
     for (const place of placesOf(registry, group)) {
       const name = placeName(place)
-      if ((positions.get(group.name)?.get(name) ?? 0) >= (heads.get(name) ?? 0)) continue
+      const { first = 0, next = 0 } = heads.get(name) ?? {}
+      if ((positions.get(group.name)?.get(name) ?? first) >= next) continue
       const count = registry.schemas
         .find(({ schema }) => schema === place.source)
         ?.topics.find((topic) => topic.name === place.topic)?.partitions
@@ -45,11 +47,16 @@ export async function readUnhandledKeys(
 }
 
 /** The next sequence of each partition, by the name of its place. */
-export async function readHeads({ registry, storeOf }: CheckContext): Promise<ReadonlyMap<string, number>> {
-  const heads = new Map<string, number>()
+export async function readHeads(context: CheckContext): Promise<ReadonlyMap<string, number>> {
+  return new Map([...(await readBounds(context))].map(([name, { next }]) => [name, next]))
+}
+
+/** Where the log of each partition begins and ends, by the name of its place. */
+export async function readBounds({ registry, storeOf }: CheckContext): Promise<ReadonlyMap<string, Head>> {
+  const heads = new Map<string, Head>()
   for (const { schema, topics } of registry.schemas) {
     if (topics.length === 0) continue
-    for (const head of await storeOf(schema).heads(schema)) heads.set(placeName(head), head.next)
+    for (const head of await storeOf(schema).heads(schema)) heads.set(placeName(head), head)
   }
   return heads
 }

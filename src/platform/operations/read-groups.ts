@@ -1,5 +1,5 @@
 // How every consumer group stands, as its database tells it: where it reads, what is parked, who works on it.
-import type { Membership, Store } from '../ports.ts'
+import type { Head, Membership, Store } from '../ports.ts'
 import type { Cursor } from '../runtime/channels.ts'
 import type { Group, Registry } from '../runtime/registry.ts'
 import type { Runtime } from '../runtime/runtime.ts'
@@ -43,11 +43,9 @@ export interface GroupDesk {
 export async function readGroups(desk: GroupDesk, wanted?: string): Promise<readonly GroupStanding[]> {
   const groups = desk.registry.groups.filter(({ name }) => wanted === undefined || name === wanted)
   const standings: GroupStanding[] = []
-  const heads = new Map<string, number>()
+  const heads = new Map<string, Head>()
   for (const schema of new Set(groups.flatMap(({ topics }) => topics.flatMap(desk.registry.sourcesOf)))) {
-    for (const { source, topic, partition, next } of await desk.storeOf(schema).heads(schema)) {
-      heads.set(placeName({ source, topic, partition }), next)
-    }
+    for (const head of await desk.storeOf(schema).heads(schema)) heads.set(placeName(head), head)
   }
   for (const [service, own] of Map.groupBy(groups, (group) => group.service)) {
     standings.push(...(await readService(desk, service, { groups: own, heads })))
@@ -57,7 +55,7 @@ export async function readGroups(desk: GroupDesk, wanted?: string): Promise<read
 
 interface ServiceGroups {
   readonly groups: readonly Group[]
-  readonly heads: ReadonlyMap<string, number>
+  readonly heads: ReadonlyMap<string, Head>
 }
 
 async function readService(desk: GroupDesk, service: string, { groups, heads }: ServiceGroups) {
@@ -80,10 +78,11 @@ async function readService(desk: GroupDesk, service: string, { groups, heads }: 
       pauses: own,
       parts: places.map((place) => {
         const name = placeName(place)
+        const { first = 0, next: head = 0 } = heads.get(name) ?? {}
         return {
           ...place,
-          next: positions.get(`${group.name} ${name}`) ?? 0,
-          head: heads.get(name) ?? 0,
+          next: positions.get(`${group.name} ${name}`) ?? first,
+          head,
           paused: own.find((pause) => covers(pause, place)),
           cursor: cursors.get(`${group.name} ${name}`),
           owner: owners(place.partitions, place.partition),

@@ -221,7 +221,7 @@ export class BuildJob {
     // A turn of its own: on SQLite, which locks no rows, nothing comes between the reads and the commit.
     await this.#pause()
     this.#checkStopped()
-    const { name, declared, table } = this.#table
+    const { name, beginnings, table } = this.#table
     const locks = this.#table.locks([group.name, name])
     const transaction = await store.begin([locks])
     try {
@@ -232,7 +232,7 @@ export class BuildJob {
       if (!this.#table.stands(own)) throw new Conflict('another process goes on with the build')
       if (this.#table.remaining(bounds) > SWAP_RECORDS) return false
       const rows = await foldChunk(transaction, { group, table }, await this.#table.rest(bounds))
-      const cursors = [this.#table.cursorsWrite(group.name, placed(declared, live)), this.#table.cursorsDelete(own)]
+      const cursors = [this.#table.cursorsWrite(group.name, placed(beginnings, live)), this.#table.cursorsDelete(own)]
       const flip = buildWrite({ ...pointer, live: build, building: null })
       const released = await releaseParked({ ...this.#options, group })
       await transaction.commit(this.#table.plan([...cursors, ...released, flip, ...rows]))

@@ -12,7 +12,7 @@ import type { LiveTables } from './live-tables.ts'
 import type { Bounds, Place } from './log-reader.ts'
 import { LogReader, placeName, placesOf, remaining } from './log-reader.ts'
 import type { StoredPlace, StoredPlaces } from './stored-places.ts'
-import { placed, placeKey, placeRow, readPlaces } from './stored-places.ts'
+import { begun, placed, placeKey, placeRow, readPlaces } from './stored-places.ts'
 
 /** 60 ms on SQLite, whose one thread the live loop shares; a third fewer made 15 % fewer events a second. */
 const RECORDS_A_CHUNK = 6000
@@ -37,7 +37,8 @@ export class BuildTable {
   readonly table: Table
   /** The consumer group of its cursors. */
   readonly name: string
-  readonly declared: readonly Place[]
+  /** Every place that the projection reads, where its live table began to. */
+  beginnings: readonly Place[]
   /** Records that were folded here. */
   passed = 0
   readonly #target: BuildTarget
@@ -48,7 +49,7 @@ export class BuildTable {
     const { registry, storeOf, group, tables, build } = target
     this.#target = target
     this.#reader = new LogReader({ storeOf, wants: (type) => group.folds.has(type), recordsAChunk: RECORDS_A_CHUNK })
-    this.declared = placesOf(registry, group)
+    this.beginnings = placesOf(registry, group)
     this.table = tables.build(group.service, group.projection.name, build)
     this.name = buildGroup(group.name, build)
   }
@@ -56,7 +57,9 @@ export class BuildTable {
   /** Reads afresh how far it has come. */
   async recall(): Promise<void> {
     const { store, group } = this.#target
-    this.#places = placed(this.declared, await readPlaces(store, group.service, this.name))
+    const live = await readPlaces(store, group.service, group.name)
+    this.beginnings = begun(this.beginnings, live)
+    this.#places = placed(this.beginnings, await readPlaces(store, group.service, this.name))
   }
 
   remaining(bounds: Bounds): number {
@@ -109,7 +112,7 @@ export class BuildTable {
 
   /** The cursor rows of these groups, in the order in which rows are locked. */
   locks(groups: readonly string[]): Locks & { readonly keys: readonly Row[] } {
-    const keys = groups.flatMap((group) => this.declared.map((place) => placeKey(group, place)))
+    const keys = groups.flatMap((group) => this.beginnings.map((place) => placeKey(group, place)))
     return { table: cursorsTable(this.#target.group.service), keys: keys.toSorted(compareKeys) }
   }
 

@@ -1,4 +1,5 @@
 // The cursor rows of one group as places of its log: read in one statement, written back over the version before.
+import { beginningOf, beginningText } from '../log/beginning.ts'
 import type { Row, Store } from '../ports.ts'
 import { cursorsTable } from '../store/tables.ts'
 import type { Bounds, Place } from './log-reader.ts'
@@ -37,9 +38,19 @@ export function boundsOf(places: StoredPlaces): Bounds {
   return new Map([...places].map(([name, { next }]) => [name, next]))
 }
 
-/** The declared places as far as they are stored. */
-export function placed(declared: readonly Place[], stored: StoredPlaces): StoredPlace[] {
-  return declared.map((place) => stored.get(placeName(place)) ?? { ...place, version: 0, beganAt: '0' })
+/** The places with which the group began to read: what came before, it never had. */
+export function begun(declared: readonly Place[], stored: StoredPlaces): Place[] {
+  return declared.map((place) => {
+    const { beganAt } = stored.get(placeName(place)) ?? {}
+    return beganAt === undefined ? place : { ...place, next: beginningOf(beganAt) }
+  })
+}
+
+/** The places as far as they are stored; the others stand where they begin. */
+export function placed(beginnings: readonly Place[], stored: StoredPlaces): StoredPlace[] {
+  return beginnings.map((place) => {
+    return stored.get(placeName(place)) ?? { ...place, version: 0, beganAt: beginningText(place.next) }
+  })
 }
 
 /** The key of a place's row. */

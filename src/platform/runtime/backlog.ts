@@ -81,6 +81,12 @@ function contiguous(cursor: Cursor, rows: readonly LogRow[], { alarm }: BacklogO
     position = row.last + 1
     if (records.length >= MAX_RECORDS_A_CURSOR) break
   }
-  if (records.length === 0) alarm(cursor, `record ${position} is missing in ${cursor.channel.source}'s log`, 'gap')
+  if (records.length === 0) alarm(cursor, missingText(cursor, position), 'gap')
   return records
+}
+
+/** A group whose database was put back to before what its source still keeps can't be helped by waiting. */
+function missingText({ channel: { source, first } }: Cursor, position: number): string {
+  if (position >= first) return `record ${position} is missing in ${source}'s log`
+  return `record ${position} is no longer kept: ${source}'s log begins at ${first}. Restore a younger backup`
 }

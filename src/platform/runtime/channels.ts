@@ -1,4 +1,5 @@
 // What a process knows of the log: where each partition of each source ends, and how far each group has read it.
+import { beginningText } from '../log/beginning.ts'
 import { partitionFor } from '../log/murmur2.ts'
 import type { Head, Row, Store } from '../ports.ts'
 import type { Pause } from '../operations/pause-state.ts'
@@ -13,6 +14,8 @@ export interface Channel {
   readonly partitions: number
   generation: number
   incarnation: number
+  /** The lowest sequence that is kept, as far as this process knows. */
+  first: number
   /** The next sequence to be appended, as far as this process knows. */
   next: number
   appendedAt: number
@@ -110,6 +113,7 @@ export class Channels {
       const channel = this.find(head.source, head.topic, head.partition)
       if (channel === undefined) continue
       if (channel.appendedAt > 0 && head.next > channel.next) channel.contendedUntil = contendedUntil
+      channel.first = head.first
       channel.next = head.next
       channel.generation = head.generation
       channel.incarnation = head.incarnation
@@ -126,6 +130,7 @@ function newChannel(
     ...place,
     generation: 1,
     incarnation: 1,
+    first: 0,
     next: 0,
     appendedAt: 0,
     contendedUntil: 0,
@@ -173,7 +178,7 @@ interface StoredCursor {
   readonly began_at: string
 }
 
-/** Reads the cursors of one service's groups afresh; those without a row stand at the beginning. */
+/** Reads the cursors of one service's groups afresh; those without a row stand at the lowest record that is kept. */
 export async function readCursors(store: Store, service: string, channels: Channels): Promise<void> {
   const rows = await store.query<StoredCursor>(`SELECT * FROM ${store.tableName(service, 'cursors')}`)
   const stored = new Map(rows.map((row) => [`${row.consumer_group}/${row.topic}/${row.partition}/${row.source}`, row]))
@@ -181,14 +186,14 @@ export async function readCursors(store: Store, service: string, channels: Chann
     for (const cursor of channel.cursors) {
       if (cursor.group.service !== service) continue
       const row = stored.get(`${cursor.group.name}/${channel.topic}/${channel.partition}/${channel.source}`)
-      const next = row?.next ?? 0
+      const next = row?.next ?? channel.first
       // Another process went past what it stood still at here.
       if (next !== cursor.next) Object.assign(cursor, { stopped: undefined, tries: 0, refused: undefined })
       cursor.next = next
       cursor.version = row?.version ?? 0
       cursor.generation = row?.generation ?? 1
       cursor.incarnation = row?.incarnation ?? channel.incarnation
-      cursor.beganAt = row?.began_at ?? '0'
+      cursor.beganAt = row?.began_at ?? beginningText(channel.first)
     }
   }
 }

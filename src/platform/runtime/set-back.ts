@@ -29,7 +29,8 @@ export async function followSetBack(cursor: Cursor, store: Store): Promise<strin
 /** Incarnations only rise along a log, so halving finds where they do: some twenty rows are read of a million. */
 async function firstAbove(incarnation: number, channel: Channel, store: Store): Promise<number> {
   const { source, topic, partition } = channel
-  let low = 0
+  // Below lies nothing any more, which would look like records of before.
+  let low = channel.first
   let high = channel.next
   while (low < high) {
     const from = Math.floor((low + high) / 2)
