@@ -48,6 +48,19 @@ export function serverOf({ url, key, host, port }: Pick<Settings, 'url' | 'key' 
   return { url: `http://${name.includes(':') && !name.startsWith('[') ? `[${name}]` : name}:${port}`, key }
 }
 
+/** Asks the running server, and closes the connections whatever happens. */
+export async function askServer<Answer>(
+  settings: Parameters<typeof serverOf>[0],
+  work: (api: Api) => Promise<Answer>,
+): Promise<Answer> {
+  const api = openApi(serverOf(settings))
+  try {
+    return await work(api)
+  } finally {
+    api.close()
+  }
+}
+
 /** Opens the connection pool; nothing is sent before the first question. */
 export function openApi({ url, key, connections = 1 }: ApiOptions): Api {
   const client = createHttpClient({ url, connections, timeoutMs: TIMEOUT_MS })

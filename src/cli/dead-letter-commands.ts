@@ -1,6 +1,8 @@
 // The commands about dead letters and parked keys: each with its help, loaded when it is called.
 import { SERVER_SETTINGS as server, flagsOf, type Command, type Flag } from './command.ts'
+import { editCommands } from './edit-commands.ts'
 
+const ID = '019a0000-0000-7000-8000-000000000001'
 const readers = ['store', 'url', 'key'] as const
 const reason: Flag = { value: 'TEXT', description: 'Why; it goes into the audit, so no personal data.' }
 const filters = {
@@ -40,7 +42,7 @@ const deadLetter: Command = {
   description: ['The body is shown, and it may hold personal data.', READS],
   flags: flagsOf({}),
   settings: readers,
-  examples: ['lonja dead-letter 019a0000-0000-7000-8000-000000000001'],
+  examples: [`lonja dead-letter ${ID}`],
   run: async (call) => (await import('./dead-letters.ts')).deadLetter(call),
 }
 
@@ -98,8 +100,51 @@ const discard: Command = {
   description: ['What it asked for never happens. The letter stays readable until it is archived.', WRITES],
   flags: flagsOf({ reason }),
   settings: server,
-  examples: ['lonja discard 019a0000-0000-7000-8000-000000000001 --reason "a test order"'],
+  examples: [`lonja discard ${ID} --reason "a test order"`],
   run: async (call) => (await import('./redrive.ts')).discard(call),
 }
 
-export const deadLetterCommands: readonly Command[] = [deadLetters, deadLetter, parked, redrive, discard]
+const redriveJobs: Command = {
+  name: 'redrives',
+  words: '[JOB]',
+  summary: 'Lists the jobs that redrive or discard dead letters, or looks into one.',
+  description: ['With JOB it names the letters that died again or were left out, each with the reason.', WRITES],
+  flags: flagsOf({ limit: { value: 'N', description: 'Jobs of the list, the youngest first (50).' } }),
+  settings: server,
+  examples: ['lonja redrives', `lonja redrives ${ID}`],
+  run: async (call) => (await import('./redrive-jobs.ts')).redrives(call),
+}
+
+const stopJob: Command = {
+  name: 'redrive stop',
+  words: 'JOB',
+  summary: 'Stops a job: nothing more is sent, what is on its way goes on.',
+  description: ['Ctrl-C at `lonja redrive` ends the watching alone; this ends the job.', WRITES],
+  flags: flagsOf({ reason }),
+  settings: server,
+  examples: [`lonja redrive stop ${ID} --reason "the gateway is away again"`],
+  run: async (call) => (await import('./redrive-jobs.ts')).changeRedrive(call, 'stop'),
+}
+
+const resumeJob: Command = {
+  name: 'redrive resume',
+  words: 'JOB',
+  summary: 'Resumes a job that was stopped, and shows the progress.',
+  description: ['It goes on where it stopped; what died again before counts no more towards --stop-after.', WRITES],
+  flags: flagsOf({ reason }),
+  settings: server,
+  examples: [`lonja redrive resume ${ID} --reason "the gateway is back"`],
+  run: async (call) => (await import('./redrive-jobs.ts')).changeRedrive(call, 'resume'),
+}
+
+export const deadLetterCommands: readonly Command[] = [
+  deadLetters,
+  deadLetter,
+  parked,
+  redrive,
+  redriveJobs,
+  stopJob,
+  resumeJob,
+  discard,
+  ...editCommands,
+]

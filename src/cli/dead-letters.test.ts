@@ -89,7 +89,7 @@ test('a letter is discarded with a reason', async () => {
 
 test('what is missing or too much is told before anything is asked', async () => {
   for (const [line, sentence] of [
-    ['redrive --all', /--reason TEXT is missing/],
+    ['redrive --all', /--reason "WHY" is missing/],
     ['redrive --reason x', /Say which letters: by their IDs/],
     ['redrive --all --group x --reason x', /in one way/],
     ['redrive --all --rate fast --reason x', /--rate is "fast"/],

@@ -61,7 +61,8 @@ function limitOf(call: Call): string {
   return String(countFlag(call, 'limit') ?? DEFAULT_LIMIT)
 }
 
-function oneOfFlag(call: Call, name: string, words: readonly string[]): string | undefined {
+/** A flag that is one of these words. @throws {UsageError} */
+export function oneOfFlag(call: Call, name: string, words: readonly string[]): string | undefined {
   const word = textFlag(call, name)
   if (word === undefined || words.includes(word)) return word
   throw new UsageError(`--${name} is "${word}": write one of ${words.join(', ')}.`)

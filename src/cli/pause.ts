@@ -1,6 +1,6 @@
 // `lonja groups`, `lonja pause` and `lonja resume`: how the consumer groups stand, and making one stand still.
 import { randomUUID } from 'node:crypto'
-import { bodyOf, openApi, serverOf, type Api } from './api.ts'
+import { askServer, bodyOf } from './api.ts'
 import { EXIT, UsageError, isSet, onlyWord, reasonFlag, textFlag, type Call } from './command.ts'
 import { tableOf } from './terminal.ts'
 
@@ -37,7 +37,7 @@ export async function groups(call: Call): Promise<number> {
   const { words, terminal } = call
   const [name] = words
   if (words.length > 1) throw new UsageError(`${words.slice(1).join(' ')} is too much: one GROUP at most.`)
-  return asking(call, async (api) => {
+  return askServer(call.settings, async (api) => {
     if (name === undefined) {
       const { items } = bodyOf<{ readonly items: readonly ServedGroup[] }>(await api.get('/v1/ops/groups'))
       if (isSet(call, 'json')) terminal.json(items)
@@ -60,7 +60,7 @@ export async function pause(call: Call, act: 'pause' | 'resume'): Promise<number
     ...(topic === undefined ? {} : { topic }),
     ...(partition === undefined ? {} : { partition }),
   }
-  return asking(call, async (api) => {
+  return askServer(call.settings, async (api) => {
     const answer = await api.post(path, body, { idempotencyKey: randomUUID() })
     const { group, paused } = bodyOf<{ readonly group: string; readonly paused: readonly string[] }>(answer)
     if (isSet(call, 'json')) call.terminal.json({ group, paused })
@@ -76,15 +76,6 @@ function partitionFlag(call: Call): number | undefined {
   if (text === undefined) return undefined
   if (/^\d{1,5}$/.test(text)) return Number(text)
   throw new UsageError(`--partition is "${text}": write a number from 0.`)
-}
-
-async function asking(call: Call, work: (api: Api) => Promise<number>): Promise<number> {
-  const api = openApi(serverOf(call.settings))
-  try {
-    return await work(api)
-  } finally {
-    api.close()
-  }
 }
 
 function pathOf(group: string): string {

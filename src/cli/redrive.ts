@@ -4,58 +4,54 @@ import type { DryRun } from '../platform/operations/redrive-draft.ts'
 import type { jobLetterView, jobView } from '../platform/operations/redrive-views.ts'
 import { createIds } from '../platform/ids.ts'
 import { systemClock, systemRandom } from '../platform/system.ts'
-import { bodyOf, openApi, serverOf, type Api } from './api.ts'
-import { countFlag, EXIT, isSet, onlyWord, textFlag, UsageError, type Call } from './command.ts'
+import { askServer, bodyOf, type Api } from './api.ts'
+import { countFlag, EXIT, isSet, onlyWord, reasonFlag, textFlag, UsageError, type Call } from './command.ts'
 import { filterFlags } from './dead-letters.ts'
 import type { Terminal } from './terminal.ts'
 
-type Job = NonNullable<ReturnType<typeof jobView>>
+export type Job = NonNullable<ReturnType<typeof jobView>>
 type JobLetter = ReturnType<typeof jobLetterView>
 
 const LOOK_EVERY_MS = 200
-const REDRIVES = '/v1/ops/redrives'
+export const REDRIVES = '/v1/ops/redrives'
 /** Letters that failed or were left out and are named; the others are counted. */
 const NAMED = 20
 
 export async function redrive(call: Call): Promise<number> {
-  const { settings, terminal } = call
-  const reason = reasonOf(call)
+  const reason = reasonFlag(call)
   const id = createIds(systemClock, systemRandom)()
   const body = { id, ...selectionOf(call), ...limitsOf(call), reason }
-  const api = openApi(serverOf(settings))
-  try {
+  return askServer(call.settings, async (api) => {
     if (isSet(call, 'dry-run')) return tellDryRun(call, bodyOf(await api.post(REDRIVES, { ...body, dryRun: true })))
     // The id makes it safe to ask again where an answer is lost.
     const asked = bodyOf<Job>(await api.post(REDRIVES, body, { idempotencyKey: id }))
-    const job = await untilOver(api, asked, terminal)
-    if (isSet(call, 'json')) terminal.json(job)
-    else for (const line of [...jobLines(job), ...(await namedLines(api, job))]) terminal.line(line)
-    return job.status === 'done' && job.failed + job.leftOut === 0 ? EXIT.ok : EXIT.failed
-  } finally {
-    api.close()
-  }
+    return tellOutcome(call, api, await untilOver(api, asked, call.terminal))
+  })
 }
 
 export async function discard(call: Call): Promise<number> {
   const { settings, terminal } = call
   const id = onlyWord(call, 'ID').toLowerCase()
-  const body = { reason: reasonOf(call) }
-  const api = openApi(serverOf(settings))
-  try {
+  const body = { reason: reasonFlag(call) }
+  return askServer(settings, async (api) => {
     const path = `/v1/ops/dead-letters/${encodeURIComponent(id)}/discard`
     const letter = bodyOf<ReturnType<typeof listedView>>(await api.post(path, body, { idempotencyKey: id }))
     if (isSet(call, 'json')) terminal.json({ id: letter.id, status: letter.status, reason: letter.reason })
     else terminal.line(`${letter.type} of ${letter.key} is given up in ${letter.group}: ${letter.reason}.`)
     return EXIT.ok
-  } finally {
-    api.close()
-  }
+  })
 }
 
-function reasonOf(call: Call): string {
-  const reason = textFlag(call, 'reason')
-  if (reason === undefined) throw new UsageError('--reason TEXT is missing: say why, for the audit.')
-  return reason
+/** Tells what became of a job; a letter that died again or was left out is a failure. */
+export async function tellOutcome(call: Call, api: Api, job: Job): Promise<number> {
+  const { terminal } = call
+  if (isSet(call, 'json')) terminal.json(job)
+  else for (const line of [...jobLines(job), ...(await namedLines(api, job))]) terminal.line(line)
+  return job.status === 'done' && job.failed + job.leftOut === 0 ? EXIT.ok : EXIT.failed
+}
+
+export function jobPath(id: string): string {
+  return `${REDRIVES}/${encodeURIComponent(id)}`
 }
 
 function selectionOf(call: Call): object {
@@ -103,22 +99,29 @@ function dryRunLines({ messages, keys, handlers, leftOut }: DryRun): string[] {
   ]
 }
 
-async function untilOver(api: Api, first: Job, terminal: Terminal): Promise<Job> {
+/** Looks until the job works no more, and shows how far it is. */
+export async function untilOver(api: Api, first: Job, terminal: Terminal): Promise<Job> {
   let job = first
   while (job.status === 'freezing' || job.status === 'running' || job.underWay > 0) {
-    const { redriven, failed, leftOut, total, underWay } = job
-    terminal.progress(`${redriven + failed + leftOut} of ${total} letters are through, ${underWay} on their way`)
+    const { redriven, discarded, failed, leftOut, total, underWay } = job
+    terminal.progress(
+      `${redriven + discarded + failed + leftOut} of ${total} letters are through, ${underWay} on their way`,
+    )
     await new Promise<void>((resolve) => void setTimeout(resolve, LOOK_EVERY_MS))
-    job = bodyOf<Job>(await api.get(`${REDRIVES}/${encodeURIComponent(job.id)}`))
+    job = bodyOf<Job>(await api.get(jobPath(job.id)))
   }
   terminal.endProgress()
   return job
 }
 
-function jobLines({ id, status, why, total, redriven, failed, leftOut, waiting }: Job): string[] {
+/** The job in a sentence. */
+export function jobLines({ id, action, status, why, total, ...job }: Job): string[] {
+  const { redriven, discarded, failed, leftOut, waiting } = job
   const end = status === 'stopped' ? `stopped (${why})` : status
   const counts = [
-    `${redriven} of ${total} letters were handled`,
+    action === 'discard'
+      ? `${discarded} of ${total} letters were discarded`
+      : `${redriven} of ${total} letters were handled`,
     ...(failed === 0 ? [] : [`${failed} died again`]),
     ...(leftOut === 0 ? [] : [`${leftOut} were left out`]),
     ...(waiting === 0 ? [] : [`${waiting} were not sent`]),
@@ -126,11 +129,12 @@ function jobLines({ id, status, why, total, redriven, failed, leftOut, waiting }
   return [`Job ${id}: ${end}. ${counts.join(', ')}.`]
 }
 
-async function namedLines(api: Api, { id, failed, leftOut }: Job): Promise<string[]> {
+/** The letters of which a person should know, with the reason. */
+export async function namedLines(api: Api, { id, failed, leftOut }: Job): Promise<string[]> {
   const states = [...(failed === 0 ? [] : ['failed']), ...(leftOut === 0 ? [] : ['left-out'])]
   const lines: string[] = []
   for (const state of states) {
-    const path = `${REDRIVES}/${encodeURIComponent(id)}/letters?state=${state}&limit=${NAMED}`
+    const path = `${jobPath(id)}/letters?state=${state}&limit=${NAMED}`
     const { items } = bodyOf<{ readonly items: readonly JobLetter[] }>(await api.get(path))
     lines.push(...items.map(({ letter, group, key, why }) => `  ${letter}  ${group} ${key}: ${state}, ${why}`))
   }

@@ -1,7 +1,7 @@
 // `lonja sagas`, `lonja saga` and its acts: which sagas are stuck and why, and what a person does about it.
 import { randomUUID } from 'node:crypto'
 import type { SagaAct } from '../kernel/saga-acts.ts'
-import { bodyOf, openApi, serverOf, type Api } from './api.ts'
+import { askServer, bodyOf, type Api } from './api.ts'
 import { EXIT, countFlag, isSet, noWords, reasonFlag, textFlag, wordsOf, type Call } from './command.ts'
 import { tableOf } from './terminal.ts'
 
@@ -47,7 +47,7 @@ interface Counts {
 export async function listSagas(call: Call): Promise<number> {
   noWords(call)
   const { terminal } = call
-  return asking(call, async (api) => {
+  return askServer(call.settings, async (api) => {
     if (isSet(call, 'counts')) {
       const counts = bodyOf<Counts>(await api.get('/v1/ops/saga-counts'))
       if (isSet(call, 'json')) terminal.json(counts)
@@ -63,7 +63,7 @@ export async function listSagas(call: Call): Promise<number> {
 
 export async function showSaga(call: Call): Promise<number> {
   const path = pathOf(call)
-  return asking(call, async (api) => {
+  return askServer(call.settings, async (api) => {
     const saga = bodyOf<Detail>(await api.get(path))
     if (isSet(call, 'json')) call.terminal.json(saga)
     else for (const line of detailLines(saga)) call.terminal.line(line)
@@ -79,21 +79,12 @@ export async function actOnSaga(call: Call, act: SagaAct): Promise<number> {
     ...(step === undefined ? {} : { step }),
     ...(isSet(call, 'force') ? { force: true } : {}),
   }
-  return asking(call, async (api) => {
+  return askServer(call.settings, async (api) => {
     const saga = bodyOf<Detail>(await api.post(`${path}/${act}`, body, { idempotencyKey: randomUUID() }))
     if (isSet(call, 'json')) call.terminal.json(saga)
     else call.terminal.line(`${saga.saga} ${saga.key} is ${saga.status}. ${saga.means ?? ''}`)
     return EXIT.ok
   })
-}
-
-async function asking(call: Call, work: (api: Api) => Promise<number>): Promise<number> {
-  const api = openApi(serverOf(call.settings))
-  try {
-    return await work(api)
-  } finally {
-    api.close()
-  }
 }
 
 function pathOf(call: Call): string {

@@ -138,7 +138,8 @@ function decisionRoutes(editing: Editing): readonly Route[] {
   ]
 }
 
-function editView(edit: LetterEdit) {
+/** An edit as it is shown: never its body. */
+export function editView(edit: LetterEdit) {
   const { id, letter, service, state, fields, reason, proposedBy, proposedAt } = edit
   const { decidedBy, decidedAt, decidedReason, made } = edit
   const proposal = { id, letter, service, state, fields, reason, proposedBy, proposedAt: momentOf(proposedAt) }
