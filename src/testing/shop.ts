@@ -1,5 +1,6 @@
 // The whole shop for a test: every service embedded behind the real HTTP server, on a clock that the test moves.
 import assert from 'node:assert/strict'
+import type { DeadPolicy } from '../kernel/parking.ts'
 import type { Role } from '../kernel/route.ts'
 import { topicNamed } from '../kernel/message.ts'
 import type { Service } from '../kernel/service.ts'
@@ -79,6 +80,8 @@ export interface ShopOptions {
   readonly limits?: Partial<CheckoutLimits>
   /** Throws where a test wants a handler of this message to fail. */
   readonly trouble?: Trouble
+  /** What becomes of a key whose message is dead, in services that say nothing of their own; they hold it. */
+  readonly whenDead?: DeadPolicy
   readonly mailFailureRate?: number
   /** Documents frozen, records handed on as they are stored; on unless told. */
   readonly strict?: boolean
@@ -226,7 +229,7 @@ function assemble(options: ShopOptions, { clock, outside, databases, complaints 
   const services = allServices.map((each): Service => {
     return each === orders && options.limits !== undefined
       ? ordersWith({ ...CHECKOUT_LIMITS, ...options.limits })
-      : troubled(each, options.trouble)
+      : troubled(withPolicy(each, options.whenDead), options.trouble)
   })
   const metrics = createMetrics()
   const log = createLogger({
@@ -248,6 +251,10 @@ function assemble(options: ShopOptions, { clock, outside, databases, complaints 
     strict: options.strict ?? true,
   })
   return { lonja, telemetry, compensations: count }
+}
+
+function withPolicy(service: Service, whenDead: DeadPolicy | undefined): Service {
+  return whenDead === undefined ? service : { ...service, parking: { whenDead, ...service.parking } }
 }
 
 /** Every handler of the service fails where the trouble throws; the saga's own and aggregates do not. */
