@@ -18,10 +18,17 @@ import type { OrderCase, OrderRules } from './order-rules.ts'
 import { providerOf, rulesOf } from './order-rules.ts'
 import type { CheckContext, Finding } from './problem.ts'
 import { Findings } from './problem.ts'
+import { explained } from './given-up.ts'
 import { readUnread } from './unread.ts'
 
 /** The services whose messages move an order. */
 const SERVICES = ['orders', 'inventory', 'payments', 'shipping']
+/** What may be off with an order when a service did not handle a message of it; the saga lives in orders. */
+const EXPLAINED: Readonly<Record<string, readonly string[]>> = {
+  orders: ['order-saga', 'order-hold', 'saga-hold', 'order-money'],
+  inventory: ['order-hold', 'saga-hold'],
+  payments: ['order-money', 'provider-money'],
+}
 /** What other services keep under an order's id. */
 const OF_ORDERS = { reservation, payment, shipment } as const
 
@@ -86,13 +93,17 @@ async function lookAt(
   keys: readonly string[],
 ): Promise<ReadonlyMap<string, Verdict>> {
   const { kinds } = kindsOf(context)
-  const between = async () => ({ isUnread: await readUnread(context, SERVICES), provider: providerOf(context) })
+  const between = async () => ({ ...(await readUnread(context, SERVICES)), provider: providerOf(context) })
   const read = await readAtRest(context, kinds, { keys, between })
-  const { isUnread, provider } = read.between
+  const { isUnread, givenUp, provider } = read.between
+  const judged = (key: string) => {
+    const wrongs = rules(caseOf(read.documents, key), provider)
+    return explained(wrongs, givenUp.get(key) ?? [], (group, check) => EXPLAINED[group]?.includes(check) === true)
+  }
   return new Map(
     keys.map((key): [string, Verdict] => {
       const isJudged = read.isAtRest(key) && !isUnread(key)
-      return [key, isJudged ? rules(caseOf(read.documents, key), provider) : 'moving']
+      return [key, isJudged ? judged(key) : 'moving']
     }),
   )
 }

@@ -8,7 +8,8 @@ import { Suspicions } from './confirm.ts'
 import { documentsOf, pagesOf } from './documents.ts'
 import type { CheckContext, Finding } from './problem.ts'
 import { Findings } from './problem.ts'
-import { readUnhandledKeys } from './unread.ts'
+import { explained } from './given-up.ts'
+import { readPassed } from './unread.ts'
 
 /** Timers are swept in ranges and wait for unread answers; up to a minute late is not late. */
 export const LATE_BY_MS = 60_000
@@ -25,11 +26,16 @@ async function checkSaga(context: CheckContext, findings: Findings, saga: Saga):
   const look = async (keys: readonly string[]) => {
     const documents = await documentsOf(context, kind, keys)
     // Waits for what is parked or dead are told with those messages; here they are only not late.
-    const parked = await readUnhandledKeys(context, names)
+    const { waiting, givenUp } = await readPassed(context, names)
     return new Map(
       [...documents].map(([key, { state }]): [string, Verdict] => {
         const wrong = wrongWith(state, context.now())
-        return [key, parked.has(key) ? wrong.filter(({ check }) => check !== 'saga-late') : wrong]
+        const letters = givenUp.get(key) ?? []
+        if (waiting.has(key) || letters.some((letter) => letter.state === 'dead')) {
+          return [key, wrong.filter(({ check }) => check !== 'saga-late')]
+        }
+        // A limit runs out by itself whatever was given up; the answer of the aggregate may never come then.
+        return [key, state.due > 0 ? wrong : explained(wrong, letters, (_, check) => check === 'saga-late')]
       }),
     )
   }

@@ -261,18 +261,105 @@ suite('a falsified saga', () => {
   })
 })
 
-test('a message that was given up is a person’s to look at, and no fault', async () => {
-  const { ok, problems } = await checked(({ sql, waiting }) => {
-    sql(
-      `INSERT INTO inventory_dead_letters (id, version, consumer_group, key_name, key, position, topic, source,
-        partition, generation, incarnation, sequence, appended_at, type, record, attempts, first_failed_at,
-        last_failed_at, fault_class, code, message, stack, handler, parked_at, died_at, status, redrive_count)
-       VALUES ('one', 1, 'inventory', 'orderId', ?, 1, 'inventory.commands', 'orders', 0, 1, 1, 999, 1, 'ReserveStock',
-        '{}', 15, 1, 1, 'transient', 'Error', '', '', 'ReserveStock', 1, 1, 'dead', 0)`,
-      waiting,
+/** Writes a dead letter of the order that waits, in one of the statuses that leave its message without effect. */
+function bury({ sql, waiting }: Falsified, service: string, [type, status]: readonly [string, string]): void {
+  sql(
+    `INSERT INTO ${service}_dead_letters (id, version, consumer_group, key_name, key, position, topic, source,
+      partition, generation, incarnation, sequence, appended_at, type, record, attempts, first_failed_at,
+      last_failed_at, fault_class, code, message, stack, handler, parked_at, died_at, status, redrive_count)
+     VALUES (?, 1, ?, 'orderId', ?, 1, ?, 'orders', 0, 1, 1, 999, 1, ?,
+      '{}', 15, 1, 1, 'transient', 'Error', '', '', ?, 1, 1, ?, 0)`,
+    type,
+    service,
+    waiting,
+    `${service}.commands`,
+    type,
+    type,
+    status,
+  )
+}
+
+suite('a message that was given up', () => {
+  const tell = ({ problems }: CheckReport) => problems.map(({ check, severity }) => [check, severity])
+  const loseHold = ({ change, waiting }: Falsified) => {
+    change('inventory_reservation', waiting, '$.status', 'released')
+    change('inventory_stock', 'LAMP', '$.locations[0].held', 0)
+  }
+
+  test('is a person’s to look at, and no fault', async () => {
+    const report = await checked((shop) => bury(shop, 'inventory', ['ReserveStock', 'dead']))
+    assert.deepEqual([report.ok, tell(report)], [true, [['dead-letter', 'person']]])
+  })
+
+  test('and whose discarding left its order without an effect is named with it: nothing stays undecided', async () => {
+    const report = await checked((shop) => {
+      bury(shop, 'inventory', ['ReserveStock', 'discarded'])
+      loseHold(shop)
+    })
+    assert.deepEqual([report.ok, tell(report)], [true, [['saga-hold', 'person']]])
+    assert.match(
+      report.problems[0]?.message ?? '',
+      /^ReserveStock in inventory was discarded by a person\. Its saga is past/,
+    )
+    assert.equal(report.checked['orders too busy to tell'], undefined)
+  })
+
+  test('and waits for a decision is named with what is missing until then, with all that waits behind it', async () => {
+    const report = await checked((shop) => {
+      bury(shop, 'inventory', ['ReserveStock', 'dead'])
+      shop.sql(
+        `INSERT INTO inventory_parked (consumer_group, key_name, key, position, topic, source, partition, generation,
+          incarnation, sequence, appended_at, type, record, attempts, parked_at)
+         SELECT consumer_group, key_name, key, 2, topic, source, partition, generation, incarnation, 1000, appended_at,
+          'ReleaseStock', record, 0, 1 FROM inventory_dead_letters`,
+      )
+      loseHold(shop)
+    })
+    assert.deepEqual(
+      [report.ok, tell(report)],
+      [
+        true,
+        [
+          ['saga-hold', 'person'],
+          ['dead-letter', 'person'],
+        ],
+      ],
+    )
+    assert.equal(report.checked['orders too busy to tell'], undefined)
+  })
+
+  test(
+    'explains nothing that another service did',
+    finds(['saga-hold'], (shop) => {
+      bury(shop, 'payments', ['CapturePayment', 'discarded'])
+      loseHold(shop)
+    }),
+  )
+
+  test(
+    'explains no limit that ran out and nobody saw',
+    finds(['saga-late'], (shop) => {
+      bury(shop, 'payments', ['CapturePayment', 'discarded'])
+      shop.change('orders_checkout', shop.waiting, '$.due', Date.now() - 61_000)
+    }),
+  )
+
+  test('and with which an order’s saga would have begun tells why the order has none', async () => {
+    const report = await checked((shop) => {
+      bury(shop, 'orders', ['OrderPlaced', 'discarded'])
+      shop.sql('DELETE FROM orders_checkout WHERE key = ?', shop.waiting)
+    })
+    assert.deepEqual(
+      [report.ok, tell(report)],
+      [
+        true,
+        [
+          ['order-saga', 'person'],
+          ['order-hold', 'person'],
+        ],
+      ],
     )
   })
-  assert.deepEqual([ok, problems.map(({ check, severity }) => [check, severity])], [true, [['dead-letter', 'person']]])
 })
 
 suite('falsified books', () => {

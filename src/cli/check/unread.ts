@@ -1,16 +1,23 @@
 // Which partitions hold messages that a service has not handled yet: until it has, services may disagree about a key.
 import { partitionFor } from '../../platform/log/murmur2.ts'
+import type { Unhandled } from '../../platform/parking/stored-parking.ts'
 import { readUnhandled } from '../../platform/parking/stored-parking.ts'
 import type { Head } from '../../platform/ports.ts'
 import { placeName, placesOf } from '../../platform/rebuild/log-reader.ts'
 import { boundsOf, readPlaces } from '../../platform/rebuild/stored-places.ts'
 import type { CheckContext } from './problem.ts'
 
-/** Says of a key whether a message about it may be unread, or was passed without having been handled. */
+/** Says of a key whether a message about it may be unread, or waits to be tried again. */
 export type Unread = (key: string) => boolean
 
+/** Messages that will not be handled by themselves any more, by key. */
+export type GivenUp = ReadonlyMap<string, readonly Unhandled[]>
+
 /** Reads the cursors of the services' own groups, and then the heads, which only rise. */
-export async function readUnread(context: CheckContext, services: readonly string[]): Promise<Unread> {
+export async function readUnread(
+  context: CheckContext,
+  services: readonly string[],
+): Promise<{ readonly isUnread: Unread; readonly givenUp: GivenUp }> {
   const { registry, storeOf } = context
   const groups = registry.groups.filter(({ name }) => services.includes(name))
   const positions = new Map<string, ReadonlyMap<string, number>>()
@@ -30,20 +37,31 @@ export async function readUnread(context: CheckContext, services: readonly strin
       if (count !== undefined) behind.set(count, (behind.get(count) ?? new Set()).add(place.partition))
     }
   }
-  const parked = await readUnhandledKeys(context, services)
-  return (key) => parked.has(key) || [...behind].some(([count, partitions]) => partitions.has(partitionFor(key, count)))
+  const { waiting, givenUp } = await readPassed(context, services)
+  const isBehind = (key: string) => [...behind].some(([count, partitions]) => partitions.has(partitionFor(key, count)))
+  return { isUnread: (key) => waiting.has(key) || isBehind(key), givenUp }
 }
 
-/** The keys of messages that these services have passed and not handled. */
-export async function readUnhandledKeys(
+/**
+ * The keys whose messages these services have passed and not handled. What waits behind a dead letter waits for the
+ * person who decides about it, so such a key rests: it is told with the letter, and not counted as moving.
+ */
+export async function readPassed(
   { storeOf }: CheckContext,
   services: readonly string[],
-): Promise<ReadonlySet<string>> {
-  const keys = new Set<string>()
+): Promise<{ readonly waiting: ReadonlySet<string>; readonly givenUp: GivenUp }> {
+  const waiting = new Set<string>()
+  const givenUp = new Map<string, Unhandled[]>()
   for (const service of services) {
-    for (const { key } of await readUnhandled(storeOf(service), service)) keys.add(key)
+    const passed = await readUnhandled(storeOf(service), service)
+    const placeOf = ({ group, keyName, key }: Unhandled) => [group, keyName, key].join(' ')
+    const dead = new Set(passed.filter(({ state }) => state === 'dead').map(placeOf))
+    for (const one of passed) {
+      if (one.state !== 'waiting') givenUp.set(one.key, [...(givenUp.get(one.key) ?? []), one])
+      else if (!dead.has(placeOf(one))) waiting.add(one.key)
+    }
   }
-  return keys
+  return { waiting, givenUp }
 }
 
 /** The next sequence of each partition, by the name of its place. */

@@ -118,7 +118,7 @@ suite('letters that are old enough', () => {
     const known = await readUnhandled(shop.store, 'ledger')
     assert.deepEqual(
       known.map(({ key, state }) => `${key} ${state}`),
-      ['a discarded'],
+      ['a archived'],
     )
     await shop.stop()
   })

@@ -12,8 +12,11 @@ export interface Unhandled {
   readonly partition: number
   readonly sequence: number
   readonly type: string
-  /** waiting: it will be tried. dead: a person has to decide. discarded: it never will be, as he or time decided. */
-  readonly state: 'waiting' | 'dead' | 'discarded'
+  /**
+   * waiting: it will be tried. dead: a person has to decide. discarded: it never will be, as he decided.
+   * edited: another message stood in for it. archived: it was skipped, and its time is over.
+   */
+  readonly state: 'waiting' | 'dead' | 'discarded' | 'edited' | 'archived'
   readonly code: string
 }
 
@@ -28,14 +31,19 @@ export async function readUnhandled(store: Store, service: string): Promise<read
     ['dead', 'discarded', 'edited'],
   )
   const archived = await store.query<StoredRow>(
-    `SELECT ${PLACE}, code FROM ${store.tableName(service, 'archived_letters')} WHERE status IN (?, ?, ?)`,
+    `SELECT ${PLACE}, code, status FROM ${store.tableName(service, 'archived_letters')} WHERE status IN (?, ?, ?)`,
     ['dead', 'discarded', 'edited'],
   )
   return [
-    ...archived.map((row) => unhandledOf(row, 'discarded')),
+    ...archived.map((row) => unhandledOf(row, stateOf(row) === 'dead' ? 'archived' : stateOf(row))),
     ...waiting.map((row) => unhandledOf(row, 'waiting')),
-    ...letters.map((row) => unhandledOf(row, row['status'] === 'dead' ? 'dead' : 'discarded')),
+    ...letters.map((row) => unhandledOf(row, stateOf(row))),
   ]
+}
+
+function stateOf(row: StoredRow): 'dead' | 'discarded' | 'edited' {
+  const status = String(row['status'])
+  return status === 'dead' || status === 'edited' ? status : 'discarded'
 }
 
 function unhandledOf(row: StoredRow, state: Unhandled['state']): Unhandled {
