@@ -59,6 +59,22 @@ suite('a paused group', () => {
     await ledger.stop()
   })
 
+  test('is not waited for by whoever waits until all is quiet: only a person moves its parked keys', async () => {
+    const ledger = await startTroubledLedger({ bad: [ACCOUNT, OTHER] })
+    for (const account of [ACCOUNT, 'healthy', OTHER]) await ledger.post(account, 1)
+    await ledger.pass(100)
+    let isQuiet = false
+    const quiet = ledger.lonja.settled().then(() => (isQuiet = true))
+    await asking(ledger.lonja, 'pause', { group: 'ledger', partition: 2 })
+    await ledger.idle()
+    assert.equal(isQuiet, false, 'the key of a partition that is not paused is still tried')
+    await asking(ledger.lonja, 'pause', { group: 'ledger', partition: 3 })
+    await ledger.idle()
+    await Promise.race([quiet, ledger.pass(60_000)])
+    assert.ok(isQuiet, 'settled() waits for what a person has paused')
+    await ledger.stop()
+  })
+
   test('does not fire its timers, and never wakes for them', async () => {
     const clock = createVirtualClock()
     const shop = await startToyShop({ clock })

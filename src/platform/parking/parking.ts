@@ -50,7 +50,7 @@ export class Parking {
   readonly lots: readonly Row[]
   /** When the next head may be tried; infinity when nothing waits for it. */
   next = Number.POSITIVE_INFINITY
-  /** Keys that go on by themselves. */
+  /** Keys that go on by themselves, unless a person paused their group. */
   retrying = 0
   isStale = false
   readonly #options: ParkingOptions
@@ -107,6 +107,15 @@ export class Parking {
   /** The groups in which something is parked. */
   get groups(): readonly string[] {
     return [...this.#groups.keys()]
+  }
+
+  /** Whether a key goes on by itself; one of a paused group waits for the person who resumes it. */
+  get isTrying(): boolean {
+    if (this.retrying === 0) return false
+    const { isPaused } = this.#options
+    const goesOn = ({ state, group, partition }: ParkedKey) =>
+      state === 'retrying' && isPaused?.(group, partition) !== true
+    return this.groups.some((group) => this.#all(group).some(goesOn))
   }
 
   /** Somebody else changed what is parked: it is read again before anything is retried. */

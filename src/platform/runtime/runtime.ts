@@ -174,13 +174,16 @@ export class Runtime {
     return this.#listeners.next(correlation, limitMs)
   }
 
-  /** Resolves when nothing waits or is tried again and no effect is open; timers of the future don't count. */
+  /**
+   * Resolves when nothing waits or is tried again and no effect is open. Timers of the future don't count, nor does
+   * what waits for a person: dead letters, and all of a paused group.
+   */
   settled(): Promise<void> {
     return this.isQuiet() ? Promise.resolve() : new Promise((resolve) => this.#idle.add(resolve))
   }
 
   isQuiet(): boolean {
-    return this.isIdle() && this.executor.open === 0 && this.parking.retrying === 0 && !this.#setbacks.isTrying
+    return this.isIdle() && this.executor.open === 0 && !this.parking.isTrying && !this.#setbacks.isTrying
   }
 
   /** Nothing waits to be handled; calls to the outside may be under way or wait for their time. */
