@@ -67,7 +67,9 @@ export class Commands {
   writes(): Write[] {
     const byService = new Map<string, Row[]>()
     for (const { service, row } of this.#inserted.values()) {
-      byService.set(service, [...(byService.get(service) ?? []), row])
+      const rows = byService.get(service)
+      if (rows === undefined) byService.set(service, [row])
+      else rows.push(row)
     }
     return [...byService].flatMap(([service, rows]) => {
       const table = this.#registry.tables.get(service)?.idempotency

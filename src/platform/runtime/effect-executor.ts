@@ -79,8 +79,8 @@ export class EffectExecutor {
       this.#known.add(id)
       if (recovered) this.#recovered.add(id)
       const name = `${row.service} ${row.key}`
-      const lane = this.#lanes.get(name) ?? { name, rows: [], busy: false }
-      this.#lanes.set(name, lane)
+      let lane = this.#lanes.get(name)
+      if (lane === undefined) this.#lanes.set(name, (lane = { name, rows: [], busy: false }))
       lane.rows.push(row)
       if (lane.rows.length === 1) this.#start(lane)
     }
@@ -188,13 +188,15 @@ export class EffectExecutor {
     call: (signal: CallContext['signal']) => Promise<Result>,
   ): Promise<Result> {
     const controller = new AbortController()
-    const { promise, reject } = Promise.withResolvers<never>()
+    // Promise.race would make four promises more a call.
+    const { promise, resolve, reject } = Promise.withResolvers<Result>()
     const cancel = this.#later(timeoutMs, () => {
       controller.abort()
       reject(new Error(`no answer within ${timeoutMs} ms`))
     })
     try {
-      return await Promise.race([call(controller.signal), promise])
+      call(controller.signal).then(resolve, reject)
+      return await promise
     } finally {
       cancel()
     }
@@ -233,16 +235,18 @@ export class EffectExecutor {
   /** The handler of an answer threw, or what became of a call can't be stored: it is kept and offered again. */
   offerAgain(input: AnswerInput | AttemptInput, error: unknown): void {
     this.#options.report({ row: input.row, error })
-    const offers = (this.#offers.get(idOf(input.row)) ?? 0) + 1
-    this.#offers.set(idOf(input.row), offers)
+    const id = idOf(input.row)
+    const offers = (this.#offers.get(id) ?? 0) + 1
+    this.#offers.set(id, offers)
     const delay = Math.min(ANSWER_RETRY_MAX_MS, ANSWER_RETRY_BASE_MS * 2 ** offers)
     this.#later(delay, () => this.#options.submit(input))
   }
 
   #done(lane: Lane, row: EffectRow): void {
-    this.#known.delete(idOf(row))
-    this.#recovered.delete(idOf(row))
-    this.#offers.delete(idOf(row))
+    const id = idOf(row)
+    this.#known.delete(id)
+    this.#recovered.delete(id)
+    this.#offers.delete(id)
     lane.rows.shift()
     lane.busy = false
     if (lane.rows.length === 0) this.#lanes.delete(lane.name)

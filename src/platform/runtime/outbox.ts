@@ -3,6 +3,7 @@ import type { MessageInfo, Message } from '../../kernel/message.ts'
 import { keyOf } from '../../kernel/message.ts'
 import { topicOf } from '../../kernel/message-died.ts'
 import type { LogRecord, RecordBody } from '../log/record.ts'
+import { bodyTextOf } from '../log/record.ts'
 import type { Append, Row, Write } from '../ports.ts'
 import { trailTable } from '../store/tables.ts'
 import type { Channel, Channels } from './channels.ts'
@@ -73,7 +74,8 @@ const MAX_RECORD_BYTES = 512 * 1024
 /** A record that may be appended. */
 interface Prepared {
   readonly channel: Channel
-  readonly body: RecordBody
+  readonly message: Message
+  readonly key: string
   readonly text: string
 }
 
@@ -106,10 +108,10 @@ export class Outbox {
     const effects: EffectRow[] = []
     for (const outcome of outcomes) {
       if ('type' in outcome) records.push(this.#prepare(outcome, origin))
-      else if ('effect' in outcome) effects.push(this.#effect(outcome, origin))
+      else if ('effect' in outcome) effects.push(this.#effect(outcome, origin, this.effects.length + effects.length))
     }
     for (const prepared of records) this.#append(prepared, origin)
-    for (const effect of effects) this.effects.push({ ...effect, ordinal: this.effects.length })
+    for (const effect of effects) this.effects.push(effect)
     for (const outcome of outcomes) if (!('type' in outcome)) this.#schedule(outcome, origin)
   }
 
@@ -120,30 +122,23 @@ export class Outbox {
   }
 
   /** Everything about a record that can be wrong is found out here, before anything is taken. */
-  #prepare({ type, data }: Message, { service, correlation, cause, traceparent }: Origin): Prepared {
+  #prepare(message: Message, { service, correlation, cause, traceparent }: Origin): Prepared {
+    const { type, data } = message
     const info = this.#registry.messages.get(type)
     if (info === undefined) throw new Error(`No service lists the message ${type} among what it says.`)
     const key = keyOf(info, data)
-    const body: RecordBody = {
-      type,
-      key,
-      data,
-      ...(correlation === key ? undefined : { correlation }),
-      cause,
-      ...(traceparent === undefined ? undefined : { traceparent }),
-    }
-    const text = JSON.stringify(body)
+    const text = bodyTextOf({ type, key, data, correlation, cause, traceparent })
     if (text.length > MAX_RECORD_BYTES) throw new Error(`${type} is larger than ${MAX_RECORD_BYTES} bytes.`)
-    return { channel: this.#channels.to(service, topicOf(info, service), key), body, text }
+    return { channel: this.#channels.to(service, topicOf(info, service), key), message, key, text }
   }
 
-  #append({ channel, body, text }: Prepared, { correlation, cause, traceparent }: Origin): void {
+  #append({ channel, message, key, text }: Prepared, { correlation, cause, traceparent }: Origin): void {
     const fresh = this.#freshOf(channel)
     fresh.texts.push(text)
     fresh.records.push({
-      type: body.type,
-      key: body.key,
-      data: this.#moment.storedForm ? (JSON.parse(text) as RecordBody).data : body.data,
+      type: message.type,
+      key,
+      data: this.#moment.storedForm ? (JSON.parse(text) as RecordBody).data : message.data,
       correlation,
       cause,
       traceparent,
@@ -167,7 +162,7 @@ export class Outbox {
     return fresh
   }
 
-  #effect(outcome: { readonly effect: string; readonly request: unknown }, origin: Origin): EffectRow {
+  #effect(outcome: { readonly effect: string; readonly request: unknown }, origin: Origin, ordinal: number): EffectRow {
     const declared = this.#registry.effects.get(outcome.effect)
     if (declared === undefined) throw new Error(`No service answers the effect ${outcome.effect}.`)
     const rules = declared.effect.rules as unknown as {
@@ -189,7 +184,7 @@ export class Outbox {
       due: this.#moment.now,
       version: 1,
       requestedIn: this.#moment.transaction,
-      ordinal: 0,
+      ordinal,
       createdAt: this.#moment.now,
     }
   }

@@ -8,15 +8,24 @@ import { sorted } from './working-set.ts'
 interface HeldRow {
   readonly key: readonly ProjectionValue[]
   /** As it was loaded; undefined for a row that does not exist yet. */
-  readonly stored: ProjectionRow | undefined
+  stored: ProjectionRow | undefined
   row: ProjectionRow | undefined
   changed: boolean
   /** Whether `row` is a copy that nobody else knows, and so may be counted in. */
   owned: boolean
 }
 
-/** Takes back what one fold did. */
-type Undo = () => void
+type Counts = ReturnType<CountFold['counts']>
+
+/** A row as it was before one fold: put back when a later fold of the record throws. */
+interface Before {
+  readonly held: HeldRow
+  readonly row: ProjectionRow | undefined
+  readonly changed: boolean
+  readonly owned: boolean
+  /** What was counted in place, and is taken off again. */
+  readonly counted: Counts | undefined
+}
 
 type ChangedRow = HeldRow & { readonly row: ProjectionRow }
 
@@ -31,33 +40,33 @@ class TableRows {
   readonly table: Table
   readonly rows = new Map<string, HeldRow>()
   /** The rows of each record, fold by fold: finding them out twice was a tenth of a saga's time. */
-  readonly namesOf = new Map<LogRecord, readonly (readonly string[])[]>()
-  wanted = new Map<string, readonly ProjectionValue[]>()
+  readonly rowsOf = new Map<LogRecord, readonly (readonly HeldRow[])[]>()
+  wanted: HeldRow[] = []
 
   constructor(table: Table) {
     this.table = table
   }
 
-  change(name: string, fold: Fold, record: LogRecord): Undo {
-    const held = this.rows.get(name)
-    if (held === undefined) throw new Error(`The row ${name} of ${this.table.name} was not loaded.`)
-    return 'counts' in fold ? this.#count(held, fold, record) : changeRow(held, fold, record)
+  /** The row under the key, which is loaded with the next load if it is not here yet. */
+  at(key: readonly ProjectionValue[]): HeldRow {
+    const name = keyName(key)
+    let held = this.rows.get(name)
+    if (held === undefined) {
+      held = { key, stored: undefined, row: undefined, changed: false, owned: false }
+      this.rows.set(name, held)
+      this.wanted.push(held)
+    }
+    return held
   }
 
   /** Counts are added in place, to a copy of the stored row: a copy for each event cost 10 % of a saga. */
-  #count(held: HeldRow, fold: CountFold, record: LogRecord): Undo {
-    const counts = fold.counts(record.data, record)
-    const { row: before, changed, owned } = held
-    const row = (owned ? before : { ...(before ?? this.#zeros(held.key)) }) as Record<string, number>
-    const add = (sign: 1 | -1): void => {
-      for (const [column, by] of counts) row[column] = (row[column] ?? Number.NaN) + sign * by
-    }
-    add(1)
-    Object.assign(held, { row, changed: true, owned: true })
-    return () => {
-      add(-1)
-      Object.assign(held, { row: before, changed, owned })
-    }
+  count(held: HeldRow, counted: Counts): Before {
+    const before = beforeOf(held, counted)
+    if (!held.owned) held.row = { ...(held.row ?? this.#zeros(held.key)) }
+    held.owned = true
+    held.changed = true
+    addTo(held, counted, 1)
+    return before
   }
 
   #zeros(key: readonly ProjectionValue[]): ProjectionRow {
@@ -65,13 +74,47 @@ class TableRows {
   }
 }
 
-function changeRow(held: HeldRow, fold: RowFold, record: LogRecord): Undo {
-  const { row, changed, owned } = held
-  const next = fold.fold(row, record.data, record)
-  if (next === undefined) return () => {}
-  Object.assign(held, { row: next, changed: true, owned: false })
-  return () => {
-    Object.assign(held, { row, changed, owned })
+function beforeOf(held: HeldRow, counted: Counts | undefined): Before {
+  return { held, row: held.row, changed: held.changed, owned: held.owned, counted }
+}
+
+function addTo({ row }: HeldRow, counts: Counts, sign: 1 | -1): void {
+  const sums = row as Record<string, number>
+  for (const [column, by] of counts) sums[column] = (sums[column] ?? Number.NaN) + sign * by
+}
+
+/** What one event counts is the same in each of its rows. */
+function foldInto(
+  table: TableRows,
+  fold: Fold,
+  { record, rows, befores }: { readonly record: LogRecord; readonly rows: readonly HeldRow[]; befores: Before[] },
+): void {
+  if (rows.length === 0) return
+  if ('counts' in fold) {
+    const counts = fold.counts(record.data, record)
+    for (const held of rows) befores.push(table.count(held, counts))
+  } else {
+    for (const held of rows) befores.push(changeRow(held, fold, record))
+  }
+}
+
+function changeRow(held: HeldRow, fold: RowFold, record: LogRecord): Before {
+  const next = fold.fold(held.row, record.data, record)
+  const before = beforeOf(held, undefined)
+  if (next === undefined) return before
+  held.row = next
+  held.changed = true
+  held.owned = false
+  return before
+}
+
+/** The newest first: two folds may have changed one row. */
+function undo(befores: readonly Before[]): void {
+  for (const { held, row, changed, owned, counted } of befores.toReversed()) {
+    if (counted !== undefined) addTo(held, counted, -1)
+    held.row = row
+    held.changed = changed
+    held.owned = owned
   }
 }
 
@@ -91,31 +134,23 @@ export class ProjectionSet {
   /** Notes the rows that the record will change. */
   want(projection: OwnedProjection, folds: readonly Fold[], record: LogRecord): void {
     const table = this.#rows(projection)
-    const names = folds.map((fold) =>
-      keysOf(fold, record.data, record).map((key) => {
-        const name = keyName(key)
-        if (!table.rows.has(name)) table.wanted.set(name, key)
-        return name
-      }),
-    )
-    table.namesOf.set(record, names)
+    const rows = folds.map((fold) => keysOf(fold, record.data, record).map((key) => table.at(key)))
+    table.rowsOf.set(record, rows)
   }
 
   async load(transaction: Transaction): Promise<void> {
     await Promise.all(
-      [...this.#tables.values()].map(async (held) => {
-        if (held.wanted.size === 0) return
-        const { wanted, table } = held
-        held.wanted = new Map()
-        const loaded = await transaction.load(table, sorted([...wanted.values()] as Row[], table.keyWidth))
-        for (const cells of loaded) {
-          const key = cells.slice(0, table.keyWidth)
-          const row = asRow(table, cells)
-          held.rows.set(keyName(key), { key, stored: row, row, changed: false, owned: false })
-        }
-        for (const [name, key] of wanted) {
-          if (!held.rows.has(name))
-            held.rows.set(name, { key, stored: undefined, row: undefined, changed: false, owned: false })
+      [...this.#tables.values()].map(async (share) => {
+        const { wanted, table, rows } = share
+        if (wanted.length === 0) return
+        share.wanted = []
+        const keys = sorted(
+          wanted.map(({ key }) => key),
+          table.keyWidth,
+        )
+        for (const cells of await transaction.load(table, keys)) {
+          const held = rows.get(keyName(cells.slice(0, table.keyWidth)))
+          if (held !== undefined) held.stored = held.row = asRow(table, cells)
         }
       }),
     )
@@ -123,22 +158,20 @@ export class ProjectionSet {
 
   /** @throws what a fold would throw, without changing anything. */
   rehearse(projection: OwnedProjection, folds: readonly Fold[], record: LogRecord): void {
-    for (const undo of this.fold(projection, folds, record).toReversed()) undo()
+    undo(this.fold(projection, folds, record))
   }
 
   /** Folds one record into the rows that it changes; all of them or, when one fold throws, none. */
-  fold(projection: OwnedProjection, folds: readonly Fold[], record: LogRecord): readonly Undo[] {
+  fold(projection: OwnedProjection, folds: readonly Fold[], record: LogRecord): readonly Before[] {
     const table = this.#rows(projection)
-    const names = table.namesOf.get(record)
-    if (names === undefined) throw new Error(`${projection.projection.name} was not told of ${record.type} before.`)
-    const undos: Undo[] = []
+    const rows = table.rowsOf.get(record)
+    if (rows === undefined) throw new Error(`${projection.projection.name} was not told of ${record.type} before.`)
+    const befores: Before[] = []
     try {
-      folds.forEach((fold, index) => {
-        for (const name of names[index] ?? []) undos.push(table.change(name, fold, record))
-      })
-      return undos
+      for (const [index, fold] of folds.entries()) foldInto(table, fold, { record, rows: rows[index] ?? [], befores })
+      return befores
     } catch (error) {
-      for (const undo of undos.toReversed()) undo()
+      undo(befores)
       throw error
     }
   }

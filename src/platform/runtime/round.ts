@@ -206,9 +206,10 @@ export class Round {
 
   #handleInOrder({ cursor, records }: Delivery): void {
     let position = this.positionOf(cursor)
-    for (const [index, record] of records.entries()) {
+    for (let index = 0; index < records.length; index += 1) {
+      const record = records[index]
       // Applying anything above a gap would hide a lost record for ever.
-      if (record.sequence !== position) break
+      if (record?.sequence !== position) break
       if (!this.#pass({ cursor, record, records, index })) {
         this.#halted.add(cursor)
         break
