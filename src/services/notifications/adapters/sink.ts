@@ -1,4 +1,5 @@
 // Outsides that deliver nothing: they keep the last messages in memory, and fail as often as they are told to.
+import { forgetOldest } from '../../../kernel/simulated.ts'
 import type { Mail, Mailer } from './mailer.ts'
 import { messageIdOf } from './mailer.ts'
 import type { Messenger } from './messengers.ts'
@@ -32,8 +33,7 @@ export function mailSink({ failureRate = 0, random, mailsKept = DEFAULT_MAILS_KE
       // A mail that comes twice takes the place of its first copy, as in a good mailbox.
       kept.delete(messageId)
       kept.set(messageId, { ...mail, messageId })
-      const [oldest] = kept.keys()
-      if (kept.size > mailsKept && oldest !== undefined) kept.delete(oldest)
+      forgetOldest(kept, mailsKept)
     },
     mails: () => [...kept.values()],
   }
@@ -52,8 +52,7 @@ export function messageSink<Message>(fails: () => boolean = () => false): Messag
       if (fails()) throw new Error('The message was not taken: a simulated failure.')
       kept.delete(idempotencyKey)
       kept.set(idempotencyKey, message)
-      const [oldest] = kept.keys()
-      if (kept.size > MESSAGES_KEPT && oldest !== undefined) kept.delete(oldest)
+      forgetOldest(kept, MESSAGES_KEPT)
       return {}
     },
     messages: () => [...kept.values()],

@@ -1,4 +1,5 @@
 // What the simulated gateway holds of each order's money; an order is never given back more than it paid.
+import { forgetOldest } from '../../../kernel/simulated.ts'
 
 /** In minor units of the currency. */
 export interface LedgerEntry {
@@ -18,7 +19,7 @@ export class Ledger {
   readonly #entries = new Map<string, LedgerEntry>()
   readonly #limit: number
 
-  /** @param limit how many orders it keeps, the newest. */
+  /** @param limit how many orders it keeps, the newest; up to a tenth more. */
   constructor(limit: number) {
     this.#limit = limit
   }
@@ -27,8 +28,7 @@ export class Ledger {
     const before = this.#entries.get(orderId)
     const capturedMinor = (before?.capturedMinor ?? 0n) + minor
     this.#entries.set(orderId, { orderId, currency, capturedMinor, refundedMinor: before?.refundedMinor ?? 0n })
-    const [oldest] = this.#entries.keys()
-    if (this.#entries.size > this.#limit && oldest !== undefined) this.#entries.delete(oldest)
+    forgetOldest(this.#entries, this.#limit)
   }
 
   /** @returns false when it would be more than was captured. An order of before a restart is unknown, and believed. */
