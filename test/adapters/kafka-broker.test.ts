@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { kafkaIsHere, startKafka, type Kafka } from '../../src/testing/kafka/kafka.ts'
+import { readClusterId } from '../../src/testing/kafka/node-data.ts'
 import { nodeFiles } from '../../src/testing/kafka/node-process.ts'
 
 const timeout = 240_000
@@ -37,11 +38,7 @@ function isAlive(pid: number): boolean {
 
 const pidOf = (folder: string, node = 1): number => Number(readFileSync(nodeFiles(folder, node).pid, 'utf8'))
 
-/** The id that the node was formatted with, which its data keeps. */
-function clusterIdOf({ folder }: Pick<Kafka, 'folder'>): string {
-  const text = readFileSync(join(nodeFiles(folder, 1).data, 'meta.properties'), 'utf8')
-  return /cluster\.id=(.+)/.exec(text)?.[1] ?? ''
-}
+const clusterIdOf = ({ folder }: Kafka): string | undefined => readClusterId(nodeFiles(folder, 1).data)
 
 test('a node starts, comes back on its address after kill -9 and wiping, and leaves nothing', { timeout }, async () => {
   if (!(await kafkaIsHere())) return
@@ -80,7 +77,8 @@ test('a named folder is kept, and what cannot start says why', { timeout }, asyn
     await kafka.freeze()
     await kafka.stop()
     assert.equal(isAlive(pid), false)
-    assert.notEqual(clusterIdOf({ folder }), '')
+    // Only a clean stop writes this file.
+    assert.ok(existsSync(join(nodeFiles(folder, 1).data, '.kafka_cleanshutdown')))
 
     const nonsense = { 'num.io.threads': 'many' }
     await assert.rejects(startKafka({ folder, settings: nonsense }), /node 1 ended with code 1 .*num\.io\.threads/s)

@@ -1,8 +1,7 @@
 // Runs the nodes of one Kafka as children of this process: starts, kills, freezes, restarts and ends them.
-import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import type { ClusterPlan, NodePlan } from './node-configuration.ts'
+import { newId, readClusterId } from './node-data.ts'
 import { launchNode, nodeFiles, prepareNode, waitUntilReady, type NodeProcess } from './node-process.ts'
 import { findFreePorts } from './ports.ts'
 
@@ -10,6 +9,8 @@ export interface Cluster {
   /** Formats what is new, takes free ports and waits until all nodes are ready. Returns the nodes with their ports. */
   readonly start: () => Promise<readonly NodePlan[]>
   readonly kill: (id: number) => Promise<void>
+  /** Stops the node in order. */
+  readonly shutDown: (id: number) => Promise<void>
   /** Stops the node in order, if it runs, and starts it again on its port. */
   readonly restart: (id: number) => Promise<void>
   /** SIGSTOP: its connections stay open, and nobody answers. */
@@ -23,19 +24,12 @@ export interface Cluster {
 
 const portsAttemptsLimit = 10
 /** A clean stop takes 0.4 to 2 s; the last nodes of three cannot hand over to anybody and may wait for longer. */
-const stopLimitMs = 15_000
-
-/** A cluster id as Kafka writes it: 16 bytes in base64url. */
-const newClusterId = (): string => randomBytes(16).toString('base64url')
+const stopLimitMs = 30_000
 
 /** The id that an earlier start of the same folder gave, or a new one. */
-export function clusterIdOf({ folder, nodes }: Pick<ClusterPlan, 'folder' | 'nodes'>): string {
-  for (const { id } of nodes) {
-    const file = join(nodeFiles(folder, id).data, 'meta.properties')
-    const found = existsSync(file) ? /^cluster\.id=(.+)$/m.exec(readFileSync(file, 'utf8'))?.[1] : undefined
-    if (found !== undefined) return found.replaceAll('\\', '').trim()
-  }
-  return newClusterId()
+function clusterIdOf({ folder, nodes }: ClusterPlan): string {
+  const found = nodes.map(({ id }) => readClusterId(nodeFiles(folder, id).data))
+  return found.find((each) => each !== undefined) ?? newId()
 }
 
 async function stopProcess({ child, exited }: NodeProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
@@ -69,7 +63,7 @@ export function createCluster(given: ClusterPlan): Cluster {
   /** Says why if a node did not start, and then leaves none running. */
   async function startAll(): Promise<string | undefined> {
     const clusterId = clusterIdOf(plan)
-    await Promise.all(plan.nodes.map((node) => prepareNode(plan, node, clusterId)))
+    for (const node of plan.nodes) prepareNode(plan, node, clusterId)
     const failures = await Promise.all(plan.nodes.map(startNode))
     const failure = failures.find((each) => each !== undefined)
     if (failure !== undefined) await stopAll('SIGKILL')
@@ -107,6 +101,7 @@ export function createCluster(given: ClusterPlan): Cluster {
   return {
     start,
     kill: (id) => stopNode(nodeOf(id).id, 'SIGKILL'),
+    shutDown: (id) => stopNode(nodeOf(id).id, 'SIGTERM'),
     restart: async (id) => {
       await stopNode(id, 'SIGTERM')
       const failure = await startNode(nodeOf(id))

@@ -9,7 +9,7 @@ import type { ClusterPlan } from './node-configuration.ts'
 export interface GuardPlan extends ClusterPlan {
   readonly temporary: boolean
 }
-export type NodeOrder = 'kill' | 'restart' | 'freeze' | 'thaw'
+export type NodeOrder = 'kill' | 'shutDown' | 'restart' | 'freeze' | 'thaw'
 export type GuardOrder =
   | { readonly start: GuardPlan }
   | { readonly wipe: true }

@@ -1,16 +1,12 @@
 // Starts the real Apache Kafka for tests: no installation, no container, no root, and nothing left behind.
-import { spawn, type ChildProcessByStdio } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync } from 'node:fs'
-import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { createInterface } from 'node:readline'
-import type { Readable, Writable } from 'node:stream'
 import { after } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import type { GuardAnswer, GuardOrder, GuardPlan, NodeOrder } from './guard.ts'
-import { findInstallation, isUnavailable } from './jars.ts'
+import type { GuardPlan, NodeOrder } from './guard.ts'
+import { startGuard } from './guard-process.ts'
+import { findInstallation } from './installation.ts'
+import { isUnavailable } from './jars.ts'
 import { host, type Profile } from './node-configuration.ts'
 import { readLog } from './node-process.ts'
 
@@ -35,6 +31,8 @@ export interface Kafka {
   readonly log: (node?: number) => string
   /** Ends the node as kill -9 does. */
   readonly kill: (node?: number) => Promise<void>
+  /** Stops the node in order, and it hands over to the others before. */
+  readonly shutDown: (node?: number) => Promise<void>
   /** Stops the node in order, if it runs, starts it again on its port and waits until it is ready. */
   readonly restart: (node?: number) => Promise<void>
   /** SIGSTOP: the node's connections stay open, and nobody answers. */
@@ -45,53 +43,6 @@ export interface Kafka {
   readonly wipe: () => Promise<void>
   /** Ends all nodes and removes the folder, unless it was named. Calling it twice does no harm. */
   readonly stop: () => Promise<void>
-}
-
-type GuardProcess = ChildProcessByStdio<Writable, Readable, null>
-
-/** While a request is under way the guard keeps this process alive, and at other times it does not. */
-function keepAlive(child: GuardProcess, alive: boolean): void {
-  const verb = alive ? 'ref' : 'unref'
-  child[verb]()
-  for (const stream of [child.stdin, child.stdout] as unknown as Socket[]) stream[verb]()
-}
-
-function startGuard() {
-  const file = fileURLToPath(new URL('guard.ts', import.meta.url))
-  // Detached, so that a signal to our whole process group leaves it alive to tidy up.
-  const child = spawn(process.execPath, [file], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    detached: true,
-    windowsHide: true,
-  })
-  child.stdin.on('error', () => {})
-  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const exited = once(child, 'exit')
-  keepAlive(child, false)
-  let queue: Promise<unknown> = Promise.resolve()
-
-  async function askNow(order: GuardOrder): Promise<readonly number[]> {
-    keepAlive(child, true)
-    child.stdin.write(`${JSON.stringify(order)}\n`)
-    const line = await answers.next()
-    keepAlive(child, false)
-    if (line.done) throw new Error('The guard of Kafka for tests is gone: Kafka was stopped or its guard killed.')
-    const answer = JSON.parse(line.value) as GuardAnswer
-    if ('failed' in answer) throw new Error(`Kafka for tests failed: ${answer.failed}`)
-    return answer.ports
-  }
-  /** One order after the other: each answer belongs to the order before it. */
-  function ask(order: GuardOrder): Promise<readonly number[]> {
-    const turn = queue.then(() => askNow(order))
-    queue = turn.catch(() => {})
-    return turn
-  }
-  async function end(): Promise<void> {
-    keepAlive(child, true)
-    child.stdin.end()
-    await exited
-  }
-  return { ask, end }
 }
 
 /**
@@ -122,6 +73,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
     folder: plan.folder,
     log: (node = 1) => readLog(plan.folder, node),
     kill: (node) => order('kill', node),
+    shutDown: (node) => order('shutDown', node),
     restart: (node) => order('restart', node),
     freeze: (node) => order('freeze', node),
     thaw: (node) => order('thaw', node),

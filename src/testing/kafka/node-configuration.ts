@@ -1,5 +1,16 @@
 // Writes the configuration of a Kafka node: broker and controller in one process, tuned to start and recover fast.
-import type { Installation } from './jars.ts'
+
+/** What a node is started with. */
+export interface Installation {
+  /** The program `java`. */
+  readonly java: string
+  /** The folder that holds every jar of the broker and of its tools. */
+  readonly libraries: string
+  /** The checkpoint that an unsecured cluster begins with. */
+  readonly checkpoint: string
+  /** The classes as Java keeps them for a faster start; the file may be missing. */
+  readonly archive: string
+}
 
 export interface NodePlan {
   /** 1, 2, 3. */
@@ -19,6 +30,8 @@ export interface ClusterPlan extends Installation {
   readonly profile: Profile
   /** Any other setting of server.properties; it wins over ours. */
   readonly settings: Readonly<Record<string, string>>
+  /** Instead of the use of the archive. */
+  readonly javaOptions?: readonly string[]
 }
 
 export type Settings = Readonly<Record<string, string>>

@@ -1,17 +1,16 @@
 // Formats and starts one Kafka node as a process of its own, and waits until it is ready.
-import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import {
   javaOptions,
   logConfiguration,
   serverProperties,
-  toolOptions,
   type ClusterPlan,
   type NodePlan,
 } from './node-configuration.ts'
+import { formatNode, readClusterId } from './node-data.ts'
 
 export interface NodeProcess {
   readonly child: ChildProcess
@@ -19,7 +18,6 @@ export interface NodeProcess {
   readonly exited: Promise<string>
 }
 
-const run = promisify(execFile)
 const readyText = 'Kafka Server started'
 /** Empty nodes need 2.5 s on a calm machine, 18 s when three of them share two busy cores. */
 const readyLimitMs = 60_000
@@ -46,19 +44,13 @@ export function readLog(folder: string, id: number): string {
 }
 
 /** Writes the configuration, and formats the data unless that was done before. */
-export async function prepareNode(plan: ClusterPlan, node: NodePlan, clusterId: string): Promise<void> {
+export function prepareNode(plan: ClusterPlan, node: NodePlan, clusterId: string): void {
   const files = nodeFiles(plan.folder, node.id)
   mkdirSync(files.own, { recursive: true })
   writeFileSync(files.properties, serverProperties(plan, node, files.data))
   writeFileSync(files.logging, logConfiguration)
-  if (existsSync(join(files.data, 'meta.properties'))) return
-  const logging = `-Dlog4j2.configurationFile=${files.logging}`
-  const java = [...toolOptions, logging, '-cp', join(plan.libraries, '*'), 'kafka.tools.StorageTool']
-  const format = ['format', '-t', clusterId, '-c', files.properties]
-  await run(plan.java, [...java, ...format]).catch((error: unknown) => {
-    const { stdout = '', stderr = '' } = error as { readonly stdout?: string; readonly stderr?: string }
-    throw new Error(`The data of Kafka node ${node.id} could not be formatted: ${stdout}${stderr || String(error)}`)
-  })
+  const { checkpoint } = plan
+  if (readClusterId(files.data) === undefined) formatNode(files.data, node.id, { checkpoint, clusterId })
 }
 
 /** Starts a prepared node. Detached, it outlives this process and no signal of our terminal reaches it. */
@@ -67,7 +59,8 @@ export function launchNode(plan: ClusterPlan, node: NodePlan, detached: boolean)
   // An old log holds the line that means "ready".
   if (existsSync(files.log)) renameSync(files.log, `${files.log}.old`)
   const log = openSync(files.log, 'w')
-  const options = [...javaOptions[plan.profile], `-Dlog4j2.configurationFile=${files.logging}`]
+  const archive = plan.javaOptions ?? [`-XX:SharedArchiveFile=${plan.archive}`]
+  const options = [...javaOptions[plan.profile], ...archive, `-Dlog4j2.configurationFile=${files.logging}`]
   const child = spawn(plan.java, [...options, '-cp', join(plan.libraries, '*'), 'kafka.Kafka', files.properties], {
     cwd: files.own,
     stdio: ['ignore', log, log],
