@@ -4,6 +4,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { createCluster, type Cluster } from './cluster.ts'
 import type { ClusterPlan } from './node-configuration.ts'
+import { makeSecurity } from './security.ts'
 
 /** What the first order says; `temporary` folders are removed at the end. */
 export interface GuardPlan extends ClusterPlan {
@@ -24,7 +25,8 @@ async function obey(order: GuardOrder): Promise<GuardAnswer> {
   if ('start' in order) {
     plan = order.start
     mkdirSync(plan.folder, { recursive: true })
-    cluster = createCluster(plan)
+    const checkpoint = plan.secure ? await makeSecurity(plan, plan.folder) : plan.checkpoint
+    cluster = createCluster({ ...plan, checkpoint })
     const nodes = await cluster.start()
     return { ports: nodes.map(({ port }) => port) }
   }

@@ -22,6 +22,7 @@ async function makeArchive(installation: Installation): Promise<void> {
     temporary: true,
     nodes: [{ id: 1, port: 0, controllerPort: 0 }],
     profile: 'test',
+    secure: false,
     settings: {},
     javaOptions: [`-XX:ArchiveClassesAtExit=${partial}`],
   }

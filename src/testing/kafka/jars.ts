@@ -27,7 +27,7 @@ export function isUnavailable(error: unknown): error is Error {
 }
 
 /** A program of the JDK that JAVA_HOME names, or else of the one on the PATH. */
-function javaProgram(name: string): string {
+export function javaProgram(name: string): string {
   const home = process.env['JAVA_HOME']
   return home ? join(home, 'bin', name) : name
 }

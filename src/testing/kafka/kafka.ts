@@ -9,12 +9,16 @@ import { findInstallation } from './installation.ts'
 import { isUnavailable } from './jars.ts'
 import { host, type Profile } from './node-configuration.ts'
 import { readLog } from './node-process.ts'
+import { readAccess, type Access } from './security.ts'
+import { runTool, type Tool, type ToolOptions } from './tools.ts'
 
 export interface KafkaOptions {
   /** 1, or 3: three nodes keep three copies of everything, of which two must be written. */
   readonly nodes?: 1 | 3
   /** Where the nodes keep their data. A folder that is named is kept, and found again by the next start. */
   readonly folder?: string
+  /** SASL_SSL with SCRAM-SHA-512 and ACLs: see `access`. */
+  readonly secure?: boolean
   /** `bench` for measurements: its JIT compiler goes all the way. */
   readonly profile?: Profile
   /** Any other setting of server.properties, for example `{ 'message.max.bytes': '2000000' }`. */
@@ -25,6 +29,10 @@ export interface KafkaOptions {
 export interface Kafka {
   /** `127.0.0.1:PORT` of each node. The same through every restart. */
   readonly brokers: readonly string[]
+  /** The authority and the passwords of a secured Kafka; undefined for any other. */
+  readonly access: Access | undefined
+  /** Runs one of Kafka's own commands: `tool(['topics', '--list'])`. Returns what it printed. */
+  readonly tool: (command: readonly [Tool, ...string[]], options?: ToolOptions) => Promise<string>
   /** Holds each node's configuration, log and data. */
   readonly folder: string
   /** What the node printed since its last start. */
@@ -60,6 +68,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
     temporary: options.folder === undefined,
     nodes: Array.from({ length: count }, (_, index) => ({ id: index + 1, port: 0, controllerPort: 0 })),
     profile: options.profile ?? 'test',
+    secure: options.secure ?? false,
     settings: options.settings ?? {},
   }
   const guard = startGuard()
@@ -67,9 +76,13 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
     await guard.end()
     throw error
   })
+  const brokers = ports.map((port) => `${host}:${port}`)
+  const target = { installation, brokers, folder: plan.folder, secure: plan.secure }
   const order = async (what: NodeOrder, node = 1) => void (await guard.ask({ order: what, node }))
   return {
-    brokers: ports.map((port) => `${host}:${port}`),
+    brokers,
+    access: plan.secure ? readAccess(plan.folder) : undefined,
+    tool: (command, how) => runTool(target, command, how),
     folder: plan.folder,
     log: (node = 1) => readLog(plan.folder, node),
     kill: (node) => order('kill', node),

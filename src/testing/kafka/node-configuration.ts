@@ -28,6 +28,8 @@ export interface ClusterPlan extends Installation {
   readonly folder: string
   readonly nodes: readonly NodePlan[]
   readonly profile: Profile
+  /** SASL_SSL with SCRAM-SHA-512, and ACLs. */
+  readonly secure: boolean
   /** Any other setting of server.properties; it wins over ours. */
   readonly settings: Readonly<Record<string, string>>
   /** Instead of the use of the archive. */
@@ -85,8 +87,8 @@ function replication(nodes: number): Settings {
   }
 }
 
-function identity({ nodes }: ClusterPlan, node: NodePlan, data: string): Settings {
-  const client = `PLAINTEXT://${host}:${node.port}`
+function identity({ nodes, secure }: ClusterPlan, node: NodePlan, data: string): Settings {
+  const client = `${secure ? 'SASL_SSL' : 'PLAINTEXT'}://${host}:${node.port}`
   return {
     'process.roles': 'broker,controller',
     'node.id': String(node.id),
@@ -100,17 +102,22 @@ function identity({ nodes }: ClusterPlan, node: NodePlan, data: string): Setting
   }
 }
 
-/** The text of server.properties, in which `data` is the folder that the node keeps its logs in. */
-export function serverProperties(plan: ClusterPlan, node: NodePlan, data: string): string {
-  const all: Settings = {
+/** The settings of a node, in which `data` is the folder of its logs, and `security` is empty unless it is secured. */
+export function nodeSettings(plan: ClusterPlan, node: NodePlan, own: { data: string; security: Settings }): Settings {
+  return {
     ...fast,
     ...(plan.nodes.length > 1 ? fastElections : {}),
     ...byProfile[plan.profile],
     ...replication(plan.nodes.length),
-    ...identity(plan, node, data),
+    ...identity(plan, node, own.data),
+    ...own.security,
     ...plan.settings,
   }
-  const lines = Object.entries(all).map(([name, value]) => `${name}=${value.replaceAll('\\', '\\\\')}\n`)
+}
+
+/** The text of a file of Java's Properties. */
+export function toProperties(settings: Settings): string {
+  const lines = Object.entries(settings).map(([name, value]) => `${name}=${value.replaceAll('\\', '\\\\')}\n`)
   return lines.join('')
 }
 

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { toolOptions } from './node-configuration.ts'
+import { toolOptions, toProperties } from './node-configuration.ts'
 
 const run = promisify(execFile)
 const identityFile = 'meta.properties'
@@ -27,9 +27,8 @@ export function formatNode(data: string, node: number, from: { checkpoint: strin
   mkdirSync(data, { recursive: true })
   copyFileSync(from.checkpoint, join(data, checkpointFile))
   // Last, as it is what tells that the folder is formatted.
-  const identity = { version: 1, 'cluster.id': from.clusterId, 'node.id': node, 'directory.id': newId() }
-  const lines = Object.entries(identity).map(([name, value]) => `${name}=${value}\n`)
-  writeFileSync(join(data, identityFile), lines.join(''))
+  const identity = { version: '1', 'cluster.id': from.clusterId, 'node.id': String(node), 'directory.id': newId() }
+  writeFileSync(join(data, identityFile), toProperties(identity))
 }
 
 /**

@@ -6,11 +6,13 @@ import { setTimeout as pause } from 'node:timers/promises'
 import {
   javaOptions,
   logConfiguration,
-  serverProperties,
+  nodeSettings,
+  toProperties,
   type ClusterPlan,
   type NodePlan,
 } from './node-configuration.ts'
 import { formatNode, readClusterId } from './node-data.ts'
+import { nodeSecurity } from './security.ts'
 
 export interface NodeProcess {
   readonly child: ChildProcess
@@ -47,7 +49,10 @@ export function readLog(folder: string, id: number): string {
 export function prepareNode(plan: ClusterPlan, node: NodePlan, clusterId: string): void {
   const files = nodeFiles(plan.folder, node.id)
   mkdirSync(files.own, { recursive: true })
-  writeFileSync(files.properties, serverProperties(plan, node, files.data))
+  const security = plan.secure ? nodeSecurity(plan.folder) : {}
+  const settings = nodeSettings(plan, node, { data: files.data, security })
+  // It may hold passwords.
+  writeFileSync(files.properties, toProperties(settings), { mode: 0o600 })
   writeFileSync(files.logging, logConfiguration)
   const { checkpoint } = plan
   if (readClusterId(files.data) === undefined) formatNode(files.data, node.id, { checkpoint, clusterId })
