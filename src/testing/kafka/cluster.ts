@@ -27,7 +27,7 @@ const portsAttemptsLimit = 10
 const stopLimitMs = 30_000
 
 /** The id that an earlier start of the same folder gave, or a new one. */
-function clusterIdOf({ folder, nodes }: ClusterPlan): string {
+export function clusterIdOf({ folder, nodes }: ClusterPlan): string {
   const found = nodes.map(({ id }) => readClusterId(nodeFiles(folder, id).data))
   return found.find((each) => each !== undefined) ?? newId()
 }

@@ -48,6 +48,8 @@ export function readLog(folder: string, id: number): string {
 /** Writes the configuration, and formats the data unless that was done before. */
 export function prepareNode(plan: ClusterPlan, node: NodePlan, clusterId: string): void {
   const files = nodeFiles(plan.folder, node.id)
+  if (files.own.includes(','))
+    throw new Error(`Kafka splits paths at commas: choose another folder than ${plan.folder}.`)
   mkdirSync(files.own, { recursive: true })
   const security = plan.secure ? nodeSecurity(plan.folder) : {}
   const settings = nodeSettings(plan, node, { data: files.data, security })

@@ -57,13 +57,12 @@ async function keytool(store: string, password: string, args: readonly string[])
   })
 }
 
-const generate = (name: string, subject: string): readonly string[] =>
-  ['-genkeypair', '-alias', name, '-keyalg', 'EC', '-groupname', 'secp256r1', '-dname', subject].concat([
-    '-validity',
-    validDays,
-  ])
+function generate(name: string, subject: string): readonly string[] {
+  const key = ['-keyalg', 'EC', '-groupname', 'secp256r1', '-validity', validDays]
+  return ['-genkeypair', '-alias', name, '-dname', subject, ...key]
+}
 
-/** One certificate for all nodes, as all are on this machine. The authority's key is thrown away after it has signed. */
+/** One certificate for all nodes, as all are on this machine. The authority's key is removed once it has signed. */
 async function makeCertificates(folder: string, password: string): Promise<void> {
   const { own, ca, keyStore } = securityFiles(folder)
   const [authority, request, reply] = ['ca.p12', 'node.csr', 'node.pem'].map((name) => join(own, name)) as [
