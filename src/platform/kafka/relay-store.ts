@@ -1,0 +1,187 @@
+// What the relay reads and writes in a database: waiting rows from one snapshot, and marks under its lease's epoch.
+import { ANSWER_WITHIN_MS, Connections, type Connection } from '../store/postgres-connection.ts'
+import { mapped } from '../store/postgres-errors.ts'
+import { exclusively } from '../store/postgres-schema.ts'
+import * as statements from './relay-statements.ts'
+import type { WaitingRow } from './whole-transactions.ts'
+
+/** A row of a log that waits, with what its records are made of. */
+export interface RelayRow extends WaitingRow {
+  readonly generation: number
+  readonly incarnation: number
+  readonly appendedAt: number
+  readonly body: string
+  /** The first sequence that was not shipped yet: a row may straddle it. */
+  readonly start: number
+}
+
+/** How far a partition is shipped. */
+export interface Mark {
+  readonly source: string
+  readonly topic: string
+  readonly partition: number
+  readonly next: number
+  /** Why nothing more of it is shipped until somebody has looked. */
+  readonly stopped?: string
+}
+
+/** What waits in one partition. */
+export interface PartitionBacklog {
+  readonly source: string
+  readonly topic: string
+  readonly partition: number
+  readonly records: number
+  /** When the oldest of them was appended. */
+  readonly oldestAt: number
+  readonly stopped: string | undefined
+}
+
+export interface RelayStoreOptions {
+  readonly url: string
+  /** The services whose logs lie in this database. */
+  readonly sources: readonly string[]
+  /** Who holds the lease, as the leases name him. */
+  readonly holder: string
+}
+
+/** The lease is another's by now. */
+export class LeaseLost extends Error {
+  override readonly name = 'LeaseLost'
+}
+
+/** Rows of one partition that one statement reads; a row holds what one transaction appended there. */
+const ROWS_A_PARTITION = 100
+const CONNECT_WITHIN_MS = 2000
+
+const BEGIN = { text: 'BEGIN READ WRITE' }
+/** A mark that a crash loses is a record shipped twice, which every cursor drops; waiting for the disk gains nothing. */
+const NOT_DURABLE = { text: 'SET LOCAL synchronous_commit = off' }
+const COMMIT = { text: 'COMMIT' }
+
+export class RelayStore {
+  readonly #options: RelayStoreOptions
+  readonly #connections: Connections
+  readonly #waitingText: string
+  readonly #membersText: string
+
+  constructor(options: RelayStoreOptions) {
+    this.#options = options
+    this.#connections = new Connections({
+      url: options.url,
+      limit: 2,
+      settings: {},
+      connectWithinMs: CONNECT_WITHIN_MS,
+      answerWithinMs: ANSWER_WITHIN_MS,
+      onSent: () => undefined,
+    })
+    this.#waitingText = statements.readWaiting(options.sources)
+    this.#membersText = statements.readMembers(options.sources)
+  }
+
+  /** Makes the table of marks. */
+  async prepare(): Promise<void> {
+    await this.#with((connection) =>
+      exclusively(connection, async () => void (await connection.send({ text: statements.createMarks }))),
+    )
+  }
+
+  /** The epoch of our lease; undefined where it is not ours. */
+  async epoch(): Promise<number | undefined> {
+    const { rows } = await this.#read(statements.readEpoch, [this.#options.holder])
+    return rows[0] === undefined ? undefined : Number(rows[0][0])
+  }
+
+  /** The identity of each source's log. */
+  async logIds(): Promise<ReadonlyMap<string, string>> {
+    const text = 'SELECT name, log_id FROM lonja.schemas WHERE name = ANY ($1::text[])'
+    const { rows } = await this.#read(text, [this.#options.sources])
+    return new Map(rows.map(([name, logId]) => [String(name), String(logId)]))
+  }
+
+  /** What waits, with how many rows each transaction has: none where the lease is another's. */
+  async waiting(): Promise<readonly RelayRow[]> {
+    const { rows } = await this.#read(this.#waitingText, [this.#options.holder, ROWS_A_PARTITION])
+    const read = rows.map(relayRow)
+    const places = Map.groupBy(read, placeOf)
+    const isCut = [...places.values()].some((inPlace) => inPlace.length >= ROWS_A_PARTITION)
+    const counts = isCut ? await this.#countMembers(read) : countBy(read.map(({ transaction }) => transaction))
+    return read.map((row) => ({ ...row, rows: counts.get(row.transaction) ?? 1 }))
+  }
+
+  /** Counts also the rows beyond what was read; those that were shipped, or whose partition stands, don't wait. */
+  async #countMembers(read: readonly RelayRow[]): Promise<ReadonlyMap<string, number>> {
+    const starts = new Map(read.map((row) => [placeOf(row), row.start]))
+    const numbers = [...new Set(read.map(({ transaction }) => Number(transaction.split('/', 1)[0])))]
+    const { rows } = await this.#read(this.#membersText, [numbers])
+    const waiting = rows.filter(([source, topic, partition, last]) => {
+      const start = starts.get(`${source}/${topic}/${partition}`)
+      return start !== undefined && Number(last) >= start
+    })
+    return countBy(waiting.map((row) => String(row[4])))
+  }
+
+  /** @throws {LeaseLost} */
+  async mark(epoch: number, marks: readonly Mark[]): Promise<void> {
+    const values = [
+      this.#options.holder,
+      epoch,
+      marks.map(({ source }) => source),
+      marks.map(({ topic }) => topic),
+      marks.map(({ partition }) => partition),
+      marks.map(({ next }) => next),
+      marks.map(({ stopped = null }) => stopped),
+    ]
+    const written = await this.#with(async (connection) => {
+      const answers = await connection.burst([BEGIN, NOT_DURABLE, { text: statements.writeMarks, values }, COMMIT])
+      for (const answer of answers) if (answer.status === 'rejected') throw answer.reason
+      const answer = answers[2]
+      return answer?.status === 'fulfilled' ? (answer.value.rowCount ?? 0) : 0
+    })
+    if (written < marks.length) throw new LeaseLost('Another process relays this database by now.')
+  }
+
+  async backlog(): Promise<readonly PartitionBacklog[]> {
+    const { rows } = await this.#read(statements.readBacklog(this.#options.sources), [])
+    return rows.map(([source, topic, partition, records, stopped, oldestAt]) => ({
+      source: String(source),
+      topic: String(topic),
+      partition: Number(partition),
+      records: Number(records),
+      oldestAt: Number(oldestAt),
+      stopped: stopped === null ? undefined : String(stopped),
+    }))
+  }
+
+  async close(): Promise<void> {
+    await this.#connections.close()
+  }
+
+  #read(text: string, values: readonly unknown[]) {
+    return mapped(this.#connections.read({ text, values }))
+  }
+
+  async #with<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
+    const connection = await this.#connections.acquire()
+    try {
+      return await mapped(work(connection))
+    } finally {
+      connection.release()
+    }
+  }
+}
+
+function placeOf({ source, topic, partition }: Pick<WaitingRow, 'source' | 'topic' | 'partition'>): string {
+  return `${source}/${topic}/${partition}`
+}
+
+function countBy(names: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return counts
+}
+
+function relayRow(cells: readonly unknown[]): RelayRow {
+  const [source, start, topic, partition, generation, incarnation, first, last, appendedAt, body, transaction] = cells
+  const row = { source, start, topic, partition, generation, incarnation, first, last, appendedAt, body, transaction }
+  return { ...row, rows: 1 } as RelayRow
+}

@@ -1,0 +1,218 @@
+// Ships the logs of one database to Kafka: one process at a time, in order, repeating where it must and never skipping.
+import type { Clock, Membership } from '../ports.ts'
+import { recordsOf } from '../log/record.ts'
+import { refusalOf } from './kafka-error.ts'
+import { toKafka } from './record-headers.ts'
+import { LeaseLost, type Mark, type RelayRow, type RelayStore } from './relay-store.ts'
+import { MissingPartition, type OutgoingRecord, type TransactionalProducer } from './transactional-producer.ts'
+import { wholeTransactions } from './whole-transactions.ts'
+
+export interface RelayOptions {
+  readonly store: Pick<RelayStore, 'epoch' | 'logIds' | 'waiting' | 'mark'>
+  /** Leases the database's relay, and tells when something was appended. */
+  readonly membership: Pick<Membership, 'holds' | 'onChange' | 'onAnnounced'>
+  /** Fences whoever relayed before. */
+  readonly openProducer: () => Promise<Pick<TransactionalProducer, 'send' | 'close'>>
+  readonly clock: Clock
+  readonly observer: RelayObserver
+}
+
+export interface RelayObserver {
+  /** So many records were acknowledged in one transaction, which took so long. */
+  readonly shipped: (records: number, durationMs: number) => void
+  /** Something failed; the relay begins again from its lease. */
+  readonly failed: (error: unknown) => void
+  /** A record that the broker refuses stops its partition; the others go on. */
+  readonly refused: (mark: Mark) => void
+}
+
+/** Of one transaction of Kafka; a transaction of the database that is larger goes alone. */
+const CAP_RECORDS = 2000
+/** The broker takes 1 MB of one partition in one request, headers included; these are bodies alone. */
+const BATCH_BYTES = 500_000
+/** Announcements wake at once; a lost one is made up for after this long. */
+const POLL_MS = 1000
+const FIRST_RETRY_MS = 100
+const LONGEST_RETRY_MS = 5000
+
+interface Session {
+  readonly epoch: number
+  readonly producer: Pick<TransactionalProducer, 'send' | 'close'>
+  readonly logIds: ReadonlyMap<string, string>
+}
+
+export class Relay {
+  readonly #options: RelayOptions
+  #session: Session | undefined
+  #isStopped = false
+  #running: Promise<void> | undefined
+  #wake = (): void => undefined
+  #isWoken = false
+  #retryMs = FIRST_RETRY_MS
+
+  constructor(options: RelayOptions) {
+    this.#options = options
+    options.membership.onChange(() => this.wake())
+    options.membership.onAnnounced(() => this.wake())
+  }
+
+  /** Begins to ship, as soon as the lease is ours. */
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  /** Something was appended, or the lease came. */
+  wake(): void {
+    this.#isWoken = true
+    this.#wake()
+  }
+
+  /** Finishes the transaction in hand. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    this.wake()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isStopped) {
+      this.#isWoken = false
+      const waitMs = await this.#step()
+      if (waitMs > 0) await this.#pause(waitMs)
+    }
+    await this.#close()
+  }
+
+  /** @returns how long to wait for more, where nobody wakes us. */
+  async #step(): Promise<number> {
+    if (!this.#options.membership.holds(1, 0)) {
+      await this.#close()
+      return POLL_MS
+    }
+    try {
+      this.#session ??= await this.#begin()
+      if (this.#session === undefined) return POLL_MS
+      const shipped = await this.#ship(this.#session)
+      this.#retryMs = FIRST_RETRY_MS
+      return shipped > 0 ? 0 : POLL_MS
+    } catch (error) {
+      await this.#close()
+      if (!(error instanceof LeaseLost)) this.#options.observer.failed(error)
+      this.#isWoken = false
+      const waitMs = this.#retryMs
+      this.#retryMs = Math.min(LONGEST_RETRY_MS, 2 * waitMs)
+      return waitMs
+    }
+  }
+
+  /** The producer is opened under the lease and before anything is read: what the predecessor had in hand is over. */
+  async #begin(): Promise<Session | undefined> {
+    const { store, openProducer } = this.#options
+    const epoch = await store.epoch()
+    if (epoch === undefined) return undefined
+    const logIds = await store.logIds()
+    return { epoch, logIds, producer: await openProducer() }
+  }
+
+  async #ship(session: Session): Promise<number> {
+    const { store, clock, observer } = this.#options
+    const taken = wholeTransactions(await store.waiting(), CAP_RECORDS)
+    if (taken.length === 0) return 0
+    const startedAt = clock.now()
+    const rows = taken.flat()
+    const records = outgoing(rows, session.logIds)
+    try {
+      await session.producer.send(batchesOf(records))
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      await this.#findRefused(rows, error)
+      return 0
+    }
+    await store.mark(session.epoch, marksOf(rows))
+    observer.shipped(records.length, clock.now() - startedAt)
+    return records.length
+  }
+
+  /**
+   * Sends row by row, each in a transaction of its own, up to the one that the broker refuses: its partition stops
+   * there, and the next round goes on without it. What was sent is sent once more then, and dropped by the cursors.
+   */
+  async #findRefused(rows: readonly RelayRow[], first: unknown): Promise<void> {
+    const { store, observer } = this.#options
+    for (const row of rows) {
+      await this.#close()
+      const session = await this.#begin()
+      if (session === undefined) throw new LeaseLost('Another process relays this database by now.')
+      this.#session = session
+      try {
+        await session.producer.send(batchesOf(outgoing([row], session.logIds)))
+      } catch (error) {
+        if (!isRefusal(error)) throw error
+        const mark = { ...markOf(row, row.start), stopped: sentenceOf(row, error) }
+        await store.mark(session.epoch, [mark])
+        observer.refused(mark)
+        return
+      }
+      await store.mark(session.epoch, [markOf(row, row.last + 1)])
+    }
+    // All went alone, so what was refused were they together: the next round takes what is left.
+    observer.failed(first)
+  }
+
+  async #close(): Promise<void> {
+    const session = this.#session
+    this.#session = undefined
+    await session?.producer.close()
+  }
+
+  #pause(waitMs: number): Promise<void> {
+    if (this.#isWoken || this.#isStopped) return Promise.resolve()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#wake = resolve
+    const cancel = this.#options.clock.after(waitMs, resolve)
+    return promise.finally(cancel)
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof MissingPartition || refusalOf(error) !== undefined
+}
+
+function sentenceOf({ source, topic, partition, first, last }: RelayRow, error: unknown): string {
+  const why = error instanceof MissingPartition ? error.message : refusalOf(error)
+  return `Kafka refuses what ${source} appended to ${topic}/${partition} as ${first} to ${last}: ${why}`
+}
+
+function outgoing(rows: readonly RelayRow[], logIds: ReadonlyMap<string, string>): OutgoingRecord[] {
+  return rows.flatMap((row) => {
+    const logId = logIds.get(row.source) ?? ''
+    return recordsOf(row.source, row, row.start).map((record) => toKafka(record, logId))
+  })
+}
+
+/** Of one partition no more in one request than the broker takes: the client never splits. */
+function batchesOf(records: readonly OutgoingRecord[]): OutgoingRecord[][] {
+  const batches: OutgoingRecord[][] = []
+  const filled = new Map<string, { bytes: number; batch: number }>()
+  for (const record of records) {
+    const place = `${record.topic}/${record.partition}`
+    const known = filled.get(place) ?? { bytes: 0, batch: 0 }
+    const bytes = record.value.length
+    const isFull = known.bytes > 0 && known.bytes + bytes > BATCH_BYTES
+    const now = isFull ? { bytes, batch: known.batch + 1 } : { bytes: known.bytes + bytes, batch: known.batch }
+    filled.set(place, now)
+    const batch = (batches[now.batch] ??= [])
+    batch.push(record)
+  }
+  return batches
+}
+
+function marksOf(rows: readonly RelayRow[]): Mark[] {
+  return [...new Map(rows.map((row) => [`${row.source}/${row.topic}/${row.partition}`, row])).values()].map((row) =>
+    markOf(row, row.last + 1),
+  )
+}
+
+function markOf({ source, topic, partition }: RelayRow, next: number): Mark {
+  return { source, topic, partition, next }
+}
