@@ -43,6 +43,12 @@ export function refusalOf(error: unknown): string | undefined {
   return REFUSALS.find((code) => codes.includes(code))
 }
 
+/** Whether the brokers don't have the topic: the client says so in words of its own. */
+export function isUnknownTopic(error: unknown): boolean {
+  if (kafkaCodes(error).some((code) => code === 'UNKNOWN_TOPIC_OR_PARTITION')) return true
+  return [...nested(error)].some(({ message }) => message.startsWith('Unknown topic '))
+}
+
 /** One line for people: Kafka's codes where there are some, else the innermost message. */
 export function kafkaReason(error: unknown): string {
   const all = [...nested(error)]

@@ -3,7 +3,7 @@ import { type API, type Callback, addPartitionsToTxnV3, kGetApi, Producer } from
 import type { KafkaAddress } from './address.ts'
 import { addressOptions } from './address.ts'
 import { within } from './deadline.ts'
-import { kafkaCodes } from './kafka-error.ts'
+import { isUnknownTopic, kafkaCodes } from './kafka-error.ts'
 
 /** A record as it goes to Kafka. All bytes: the client turns any other type into an empty value without a word. */
 export interface OutgoingRecord {
@@ -136,7 +136,7 @@ export class TransactionalProducer {
       this.#partitions.set(topic, count)
       return count
     } catch (error) {
-      if (kafkaCodes(error).includes('UNKNOWN_TOPIC_OR_PARTITION')) return 0
+      if (isUnknownTopic(error)) return 0
       throw error
     }
   }

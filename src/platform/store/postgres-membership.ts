@@ -48,12 +48,15 @@ interface Notice {
   readonly sources?: readonly string[] | 'all'
 }
 
-export function postgresMembership(options: MembershipOptions): Membership {
+/** A membership, and the name under which it holds its leases. */
+export type NamedMembership = Membership & { readonly id: string }
+
+export function postgresMembership(options: MembershipOptions): NamedMembership {
   return new PostgresMembership(options)
 }
 
-class PostgresMembership implements Membership {
-  readonly #id: string = randomUUID()
+class PostgresMembership implements NamedMembership {
+  readonly id: string = randomUUID()
   readonly #scope: string
   readonly #leaseMs: number
   readonly #heartbeatMs: number
@@ -159,7 +162,7 @@ class PostgresMembership implements Membership {
     connection.onNotification((payload) => this.#hear(payload))
     this.#connection = connection
     await connection.send({ text: `LISTEN ${leases.CHANNEL}` })
-    await connection.send({ text: leases.showSession, values: [this.#id] })
+    await connection.send({ text: leases.showSession, values: [this.id] })
     this.#tellAnnounced('all')
     return connection
   }
@@ -196,7 +199,7 @@ class PostgresMembership implements Membership {
 
   async #step(): Promise<void> {
     const view = await this.#beat()
-    const { give, take } = leases.movesOf(view, this.#id)
+    const { give, take } = leases.movesOf(view, this.id)
     if (give.length > 0) await this.#give(give)
     if (take.length > 0) await this.#take(take)
     const share = view.members.length > Math.min(...this.#partitionCounts) || this.#held.size > 0
@@ -208,9 +211,9 @@ class PostgresMembership implements Membership {
     // Taken before the request leaves: the database starts the lease's time later than we do.
     const untilMs = this.#monotonicMs() + this.#leaseMs * (1 - MARGIN)
     const untilWallMs = this.#clock.now() + this.#leaseMs * (1 - MARGIN)
-    const values = [this.#id, this.#scope, this.#leaseMs, this.#goneAfterMs]
+    const values = [this.id, this.#scope, this.#leaseMs, this.#goneAfterMs]
     const { rows } = await connection.send({ text: leases.heartbeat, values })
-    const members = new Set([this.#id])
+    const members = new Set([this.id])
     let strangers = 0
     let late = 0
     const renewed = new Set<number>()
@@ -258,12 +261,12 @@ class PostgresMembership implements Membership {
   async #give(give: readonly Lease[]): Promise<void> {
     for (const lease of give) this.#held.delete(leaseNumber(lease))
     this.#tellChanged()
-    const values = [this.#id, this.#scope, ...columnsOf(give), this.#notice()]
+    const values = [this.id, this.#scope, ...columnsOf(give), this.#notice()]
     await (await this.#session()).send({ text: leases.giveLeases, values })
   }
 
   async #take(take: readonly Lease[]): Promise<void> {
-    const values = [this.#id, this.#scope, this.#leaseMs, ...columnsOf(take)]
+    const values = [this.id, this.#scope, this.#leaseMs, ...columnsOf(take)]
     const { rows } = await (await this.#session()).send({ text: leases.takeLeases, values })
     for (const [partitions, partition, hasDied] of rows as [number, number, boolean][]) {
       this.#held.add(leaseNumber({ partitions, partition }))
@@ -286,15 +289,15 @@ class PostgresMembership implements Membership {
   }
 
   #notice(sources?: readonly string[]): string {
-    if (sources === undefined) return JSON.stringify({ from: this.#id } satisfies Notice)
-    const notice = JSON.stringify({ from: this.#id, sources } satisfies Notice)
+    if (sources === undefined) return JSON.stringify({ from: this.id } satisfies Notice)
+    const notice = JSON.stringify({ from: this.id, sources } satisfies Notice)
     if (notice.length < NOTICE_BYTES) return notice
-    return JSON.stringify({ from: this.#id, sources: 'all' } satisfies Notice)
+    return JSON.stringify({ from: this.id, sources: 'all' } satisfies Notice)
   }
 
   #hear(payload: string): void {
     const { from, sources } = JSON.parse(payload) as Notice
-    if (from === this.#id) return
+    if (from === this.id) return
     if (sources === undefined) this.#stepSoon()
     else this.#tellAnnounced(sources)
   }
@@ -331,7 +334,7 @@ class PostgresMembership implements Membership {
   /** Where the database can't be reached the leases simply run out. */
   async #leave(): Promise<void> {
     if (this.#connection === undefined || this.#connection.broken !== undefined) return
-    await this.#connection.send({ text: leases.leave, values: [this.#id, this.#notice()] })
+    await this.#connection.send({ text: leases.leave, values: [this.id, this.#notice()] })
   }
 }
 

@@ -1,0 +1,96 @@
+// For tests of the relay: what lies in a database's logs, what arrived on Kafka, and a relay between them.
+import { topicNamed } from '../../kernel/message.ts'
+import type { KafkaAddress } from '../../platform/kafka/address.ts'
+import { Fetcher, type Reading } from '../../platform/kafka/fetcher.ts'
+import { fromKafka, type RelayedRecord } from '../../platform/kafka/record-headers.ts'
+import { Relay, type RelayObserver } from '../../platform/kafka/relay.ts'
+import { RELAY_SCOPE } from '../../platform/kafka/relay-statements.ts'
+import { RelayStore } from '../../platform/kafka/relay-store.ts'
+import { TransactionalProducer } from '../../platform/kafka/transactional-producer.ts'
+import { recordsOf, type LogRecord } from '../../platform/log/record.ts'
+import type { Store } from '../../platform/ports.ts'
+import { postgresMembership } from '../../platform/store/postgres-membership.ts'
+import { systemClock } from '../../platform/system.ts'
+
+export interface RelayUnderTest {
+  readonly relay: Relay
+  readonly store: RelayStore
+  stop(): Promise<void>
+}
+
+interface RelayPlan {
+  readonly url: string
+  readonly address: KafkaAddress
+  readonly sources: readonly string[]
+  readonly transactionalId?: string
+  readonly observer?: Partial<RelayObserver>
+}
+
+/** A process's relay of one database, on the system's clock. */
+export async function startRelay({ url, address, sources, transactionalId = url, observer }: RelayPlan) {
+  const membership = postgresMembership({ url, partitionCounts: [1], scope: RELAY_SCOPE })
+  await membership.start()
+  const store = new RelayStore({ url, sources, holder: membership.id })
+  await store.prepare()
+  const relay = new Relay({
+    store,
+    membership,
+    openProducer: () => TransactionalProducer.open({ address, transactionalId }),
+    clock: systemClock,
+    observer: { shipped: () => undefined, failed: () => undefined, refused: () => undefined, ...observer },
+  })
+  relay.start()
+  const stop = async (): Promise<void> => {
+    await relay.stop()
+    await membership.stop()
+    await store.close()
+  }
+  return { relay, store, stop } satisfies RelayUnderTest
+}
+
+/** Everything that these services appended, by partition. */
+export async function loggedBy(store: Store, sources: readonly string[]): Promise<Map<string, LogRecord[]>> {
+  const logged = new Map<string, LogRecord[]>()
+  for (const source of sources) {
+    for (const { topic, partition, next } of await store.heads(source)) {
+      if (next === 0) continue
+      const rows = await store.readLog(source, [{ topic, partition, from: 0 }], 100_000)
+      logged.set(
+        `${source}/${topic}/${partition}`,
+        rows.flatMap((row) => recordsOf(source, row, 0)),
+      )
+    }
+  }
+  return logged
+}
+
+/** Reads all partitions of these topics from their beginning, as somebody else's read_committed consumer does. */
+export function listenTo(address: KafkaAddress, topics: readonly string[]) {
+  const arrived: RelayedRecord[] = []
+  const strangers: string[] = []
+  const readings = topics.flatMap((topic) =>
+    Array.from({ length: topicNamed(topic).partitions }, (_, partition): Reading => {
+      return { topic, partition, offset: 0n, isFull: false }
+    }),
+  )
+  const failures: unknown[] = []
+  const fetcher = new Fetcher(
+    {
+      address,
+      clock: systemClock,
+      deliver: (_, records) => {
+        for (const record of records.map(fromKafka)) {
+          if ('stranger' in record) strangers.push(record.stranger)
+          else arrived.push(record)
+        }
+      },
+      outOfRange: (reading) => failures.push(new Error(`${reading.topic} is out of range`)),
+      failed: (error) => failures.push(error),
+    },
+    () => readings,
+  )
+  fetcher.start()
+  const inPartitions = (): Map<string, RelayedRecord[]> =>
+    Map.groupBy(arrived, ({ source, topic, partition }) => `${source}/${topic}/${partition}`)
+  return { arrived, strangers, failures, inPartitions, stop: () => fetcher.stop() }
+}
