@@ -8,6 +8,7 @@ import type { Clock } from './platform/ports.ts'
 import { StoreRefused, StoreUnavailable } from './platform/ports.ts'
 import { isFirst, openAlerts, type Alerts } from './platform/alerts/alerts.ts'
 import { parseApiKeys, type ApiKey } from './platform/http/api-keys.ts'
+import { openRelays } from './platform/kafka/open-relays.ts'
 import { createServer, type Server, type Telemetry } from './platform/http/server.ts'
 import { withOperations } from './platform/operations/service.ts'
 import { DeadLetterArchive } from './platform/parking/dead-letter-archive.ts'
@@ -181,7 +182,9 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
   const alerts = openAlerts({ url, secret, clock: systemClock, telemetry: { log, metrics } })
   const told = alerts.observing(observeRuntime(store, { log, metrics }))
   const { observer, count } = countCompensations(tracing?.observing(told) ?? told, services)
+  const relays = await openRelays({ settings, services, databases: opened.databases, clock: systemClock, log, metrics })
   const application = new Lonja({
+    relays,
     services,
     chosen,
     works,
@@ -198,6 +201,7 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
     alerts.stop()
     await archive.stop()
     await application.stop()
+    await relays?.stop()
     await watchdog?.stop()
     stopAdapters()
     await opened.close()
@@ -205,6 +209,7 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
   try {
     watchdog = watchdogOf(application, settings)
     await application.start()
+    await relays?.start()
   } catch (error) {
     await stopAll().catch(() => undefined)
     throw error

@@ -2,7 +2,8 @@
 import { parseEnv } from 'node:util'
 import { nearest, readCommandLine, type CommandFlags, type CommandLine } from './settings/command-line.ts'
 import { Unfit, type StoreAddress } from './settings/parsers.ts'
-import { settingsTable, type Setting } from './settings/table.ts'
+import type { Setting } from './settings/setting.ts'
+import { settingsTable } from './settings/table.ts'
 
 type Name = keyof typeof settingsTable
 type ValueOf<Each> = Each extends Setting<infer Value> ? Value : never
@@ -101,7 +102,21 @@ interface Found {
 
 // Container files pass on variables that are not set as empty ones.
 function withValue(env: Environment): ReadonlyMap<string, string> {
-  return new Map(Object.entries(env).flatMap(([name, value]) => (value ? [[name, value] as const] : [])))
+  const values = new Map(Object.entries(env).flatMap(([name, value]) => (value ? [[name, value] as const] : [])))
+  const brokers = numberedBrokers(values)
+  return brokers === '' || values.has('KAFKA_BROKERS') ? values : values.set('KAFKA_BROKERS', brokers)
+}
+
+/** KAFKA_BROKER_1, KAFKA_BROKER_2 and so on, in the order of their numbers. */
+function numberedBrokers(values: ReadonlyMap<string, string>): string {
+  const numbered = [...values].flatMap(([name, broker]) => {
+    const [, number] = /^KAFKA_BROKER_(\d{1,3})$/.exec(name) ?? []
+    return number === undefined ? [] : [[Number(number), broker] as const]
+  })
+  return numbered
+    .toSorted(([one], [other]) => one - other)
+    .map(([, broker]) => broker)
+    .join(',')
 }
 
 function find(name: string, rules: Setting<unknown>, { given }: CommandLine, places: readonly Place[]): Found {

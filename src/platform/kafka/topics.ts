@@ -25,7 +25,12 @@ export class TopicAdmin {
 
   constructor(address: KafkaAddress) {
     // With the client's own number of tries a wrong password is asked for again without end.
-    this.#admin = new Admin({ ...addressOptions(address), retries: RETRIES, retryDelay: RETRY_MS, autocreateTopics: false })
+    this.#admin = new Admin({
+      ...addressOptions(address),
+      retries: RETRIES,
+      retryDelay: RETRY_MS,
+      autocreateTopics: false,
+    })
     this.#admin.on('error', () => undefined)
   }
 

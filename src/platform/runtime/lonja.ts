@@ -48,6 +48,8 @@ export interface LonjaOptions {
   readonly observer: Observer
   readonly strict?: boolean
   readonly batchWaitMs?: number
+  /** Ships the logs elsewhere: told of what was appended here, and asked how it is. */
+  readonly relays?: { wake(): void; health(): Promise<readonly PartHealth[]> } | undefined
 }
 
 /** Lag above this shows in `/health`: a group that keeps up is behind by less than one batch. */
@@ -118,6 +120,7 @@ export class Lonja implements Application {
       batchWaitMs,
       grown: (sources) => {
         for (const other of this.runtimes) if (other.options.store !== store) other.noticed(sources)
+        this.#options.relays?.wake()
       },
       liveTable: (service, { name }) => this.#tables.live(service, name),
       recalled: () => this.#tables.refresh(store, services),
@@ -271,7 +274,7 @@ export class Lonja implements Application {
       if (known === undefined || known.status === 'healthy') groups.set(lag.group, healthOfLag(lag))
     }
     for (const [group, health] of groups) groups.set(group, withParked(health, this.parked(group)))
-    return [...stores, ...groups.values()]
+    return [...stores, ...groups.values(), ...((await this.#options.relays?.health()) ?? [])]
   }
 }
 

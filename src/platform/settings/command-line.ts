@@ -1,5 +1,6 @@
 // Reads a command line: the flags of settings, the flags of the command, and the words between them.
-import { settingsTable, type Setting } from './table.ts'
+import type { Setting } from './setting.ts'
+import { settingsTable } from './table.ts'
 
 export interface CommandLine {
   /** Values by the flag of a setting. */

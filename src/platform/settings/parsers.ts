@@ -75,6 +75,17 @@ export function storeAddress(text: string): StoreAddress {
   throw new Unfit('write sqlite:PATH, sqlite::memory: or postgres://user:password@host:5432/database')
 }
 
+/** `host:port` of each broker, with or without kafka:// before them. */
+export function brokerList(text: string): readonly string[] {
+  const brokers = text
+    .replace(/^kafka:\/\//, '')
+    .split(',')
+    .map((broker) => broker.trim())
+  const isOne = (broker: string): boolean => /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/.test(broker)
+  if (brokers.every(isOne)) return brokers
+  throw new Unfit('write kafka://host:9092, or several brokers parted by commas')
+}
+
 const listOf = (text: string): readonly string[] => [
   ...new Set(
     text

@@ -14,18 +14,8 @@ import {
   webAddress,
   whole,
 } from './parsers.ts'
-
-export interface Setting<Value> {
-  /** Undefined where a value on the command line would show a secret to everybody on the machine. */
-  readonly flag?: string | undefined
-  readonly environment: readonly [string, ...string[]]
-  readonly fallback: string
-  /** @throws {Unfit} what to write instead */
-  readonly parse: (text: string) => Value
-  readonly description: string
-  /** `hidden` is never shown; of an `address` the password is not. */
-  readonly secret?: 'hidden' | 'address'
-}
+import { kafkaTable } from './kafka-table.ts'
+import type { Setting } from './setting.ts'
 
 const setting = <Value>(rules: Setting<Value>): Setting<Value> => rules
 
@@ -53,6 +43,7 @@ export const settingsTable = {
       'Database: sqlite:PATH, sqlite::memory: or postgres://… ; STORE_URL_<SERVICE> gives a service its own.',
     secret: 'address',
   }),
+  ...kafkaTable,
   services: setting({
     flag: 'services',
     environment: ['LONJA_SERVICES', 'MODULES_ENABLED'],

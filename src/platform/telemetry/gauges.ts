@@ -16,6 +16,9 @@ export interface MetricSources {
   readonly parkedMessages?: () => Promise<ByName>
   /** Requests to the outside that have no answer yet, by effect. */
   readonly openEffects?: () => Promise<ByName>
+  /** Records that wait for Kafka, and the age of the oldest of them in seconds, by topic. */
+  readonly relayBacklog?: () => Promise<ByName>
+  readonly relayAgeSeconds?: () => Promise<ByName>
 }
 
 /** Asks every part that knows, and gives what those answered that could. */
@@ -50,6 +53,18 @@ export function exposeGauges(registry: Registry): { lookAt(sources: MetricSource
     help: 'Messages that wait in the queues of parked keys.',
     label: 'group',
     look: () => ask('parkedMessages', (sources) => sources.parkedMessages?.()),
+  })
+  exposeNamed(registry, {
+    name: 'lonja_relay_backlog_records',
+    help: 'Records that wait for Kafka.',
+    label: 'topic',
+    look: () => ask('relayBacklog', (sources) => sources.relayBacklog?.()),
+  })
+  exposeNamed(registry, {
+    name: 'lonja_relay_oldest_seconds',
+    help: 'Age of the oldest record that waits for Kafka.',
+    label: 'topic',
+    look: () => ask('relayAgeSeconds', (sources) => sources.relayAgeSeconds?.()),
   })
   exposeProcess(registry)
   return { lookAt: (sources) => void known.push(sources) }

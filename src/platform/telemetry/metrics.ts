@@ -26,6 +26,8 @@ export interface Metrics {
   alerted(what: string, outcome: 'sent' | 'failed' | 'dropped'): void
   /** Dead letters of a service that went to a file. */
   archived(service: string, count: number): void
+  /** Records that Kafka acknowledged in one transaction, and the seconds that it took. */
+  relayed(records: number, seconds: number): void
   /** Messages of a consumer group that were given up. */
   died(group: string, count: number): void
   httpAnswered(method: string, route: string, status: number, seconds: number): void
@@ -49,6 +51,7 @@ export function createMetrics(): Metrics {
   return {
     ...runtimeMetrics(registry),
     ...httpMetrics(registry),
+    ...relayMetrics(registry),
     lookAt,
     text: () => registry.metrics(),
     contentType: registry.contentType,
@@ -135,6 +138,26 @@ function transactionMetrics(registry: Registry): Pick<Metrics, 'committed' | 'in
       records.add(batch.records, [store])
     },
     interrupted: (store, reason) => interruptions.add(1, [store, reason]),
+  }
+}
+
+function relayMetrics(registry: Registry): Pick<Metrics, 'relayed'> {
+  const records = counter(registry, {
+    name: 'lonja_relayed_records_total',
+    help: 'Records that Kafka acknowledged.',
+    labels: [],
+  })
+  const seconds = histogram(registry, {
+    name: 'lonja_relay_seconds',
+    help: 'Time of one transaction of Kafka, from its rows in hand to its acknowledgement.',
+    labels: [],
+    bounds: TRANSACTION_SECONDS,
+  })
+  return {
+    relayed: (count, taken) => {
+      records.add(count, [])
+      seconds.observe(taken, 1, [])
+    },
   }
 }
 

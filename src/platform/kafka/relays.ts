@@ -1,0 +1,162 @@
+// The relays of a process: one a PostgreSQL database whose logs go to Kafka, with what they tell health and metrics.
+import type { PartHealth } from '../application.ts'
+import type { Clock } from '../ports.ts'
+import { postgresMembership, type NamedMembership } from '../store/postgres-membership.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { KafkaAddress } from './address.ts'
+import { kafkaReason } from './kafka-error.ts'
+import { Relay } from './relay.ts'
+import { RELAY_SCOPE } from './relay-statements.ts'
+import { RelayStore, type PartitionBacklog } from './relay-store.ts'
+import { TransactionalProducer } from './transactional-producer.ts'
+
+/** A database whose logs are shipped, by its address. */
+export interface RelayedDatabase {
+  readonly url: string
+  /** The services whose logs lie in it. */
+  readonly services: readonly string[]
+}
+
+export interface RelaysOptions {
+  readonly address: KafkaAddress
+  readonly databases: readonly RelayedDatabase[]
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: Metrics
+  /** More records than this that wait are worth a word in `/health`. */
+  readonly backlogLimit: number
+}
+
+interface OpenRelay {
+  readonly relay: Relay
+  readonly store: RelayStore
+  readonly membership: NamedMembership
+  readonly database: RelayedDatabase
+  /** Why the last try failed; undefined once one went well. */
+  failure: string | undefined
+}
+
+export class Relays {
+  readonly #options: RelaysOptions
+  readonly #open: OpenRelay[] = []
+
+  constructor(options: RelaysOptions) {
+    this.#options = options
+  }
+
+  /** Joins in the lease of each database; whoever holds it ships. */
+  async start(): Promise<void> {
+    for (const database of this.#options.databases) {
+      const open = this.#openRelay(database)
+      this.#open.push(open)
+      await open.membership.start()
+      await open.store.prepare()
+      open.relay.start()
+    }
+  }
+
+  #openRelay(database: RelayedDatabase): OpenRelay {
+    const { clock, address } = this.#options
+    const { url, services } = database
+    const membership = postgresMembership({ url, partitionCounts: [1], scope: RELAY_SCOPE, clock })
+    const store = new RelayStore({ url, sources: services, holder: membership.id })
+    const relay = new Relay({
+      store,
+      membership,
+      openProducer: async () => {
+        // The same for every process of this database, and no other's: its log's name is given once and never again.
+        const [logId] = [...(await store.logIds()).values()].toSorted()
+        return TransactionalProducer.open({ address, transactionalId: `lonja-relay-${logId}` })
+      },
+      clock,
+      observer: this.#observer(database),
+    })
+    return { relay, store, membership, database, failure: undefined }
+  }
+
+  #observer({ services }: RelayedDatabase) {
+    const { log, metrics } = this.#options
+    const known = (): OpenRelay | undefined => this.#open.find(({ database }) => database.services === services)
+    const tell = (failure: string | undefined): void => {
+      const open = known()
+      if (open !== undefined) open.failure = failure
+    }
+    return {
+      shipped: (records: number, durationMs: number) => {
+        tell(undefined)
+        metrics.relayed(records, durationMs / 1000)
+      },
+      failed: (error: unknown) => {
+        const reason = kafkaReason(error)
+        if (known()?.failure !== reason) log.warn('Kafka does not take records; they wait in the database.', { reason })
+        tell(reason)
+        metrics.interrupted('kafka', 'unavailable')
+      },
+      refused: ({ stopped = '', topic, partition }: { stopped?: string; topic: string; partition: number }) => {
+        log.error('Kafka refuses a record, so its partition is not shipped any further.', {
+          topic,
+          partition,
+          reason: stopped,
+        })
+      },
+    }
+  }
+
+  /** What was appended by this process: its relay need not wait for the database to tell. */
+  wake(): void {
+    for (const { relay } of this.#open) relay.wake()
+  }
+
+  /** What waits for Kafka, in all databases. */
+  async backlog(): Promise<readonly PartitionBacklog[]> {
+    return (await Promise.all(this.#open.map(({ store }) => store.backlog()))).flat()
+  }
+
+  /** Records that wait, by topic. */
+  async backlogByTopic(): Promise<Readonly<Record<string, number>>> {
+    return byTopic(await this.backlog(), (places) => places.reduce((sum, { records }) => sum + records, 0))
+  }
+
+  /** The age in seconds of the oldest of them, by topic. */
+  async ageByTopic(): Promise<Readonly<Record<string, number>>> {
+    const now = this.#options.clock.now()
+    return byTopic(await this.backlog(), (places) =>
+      Math.max(...places.map(({ oldestAt }) => (now - oldestAt) / 1000), 0),
+    )
+  }
+
+  /** A line for each database: how much waits, since when, and what stands still. */
+  async health(): Promise<readonly PartHealth[]> {
+    return Promise.all(this.#open.map((open) => this.#healthOf(open)))
+  }
+
+  async #healthOf({ database, store, failure }: OpenRelay): Promise<PartHealth> {
+    const part = `relay of ${database.services.join(', ')}`
+    const backlog = await store.backlog()
+    const stopped = backlog.find((place) => place.stopped !== undefined)?.stopped
+    const records = backlog.reduce((sum, place) => sum + place.records, 0)
+    const waits = records === 0 ? 'nothing waits' : `${records} records wait`
+    if (stopped !== undefined) return { part, status: 'degraded', detail: `${stopped}; ${waits}` }
+    if (failure !== undefined) return { part, status: 'degraded', detail: `${failure}; ${waits}` }
+    const status = records > this.#options.backlogLimit ? 'degraded' : 'healthy'
+    return { part, status, detail: waits }
+  }
+
+  /** Finishes what is in hand and gives the leases back. */
+  async stop(): Promise<void> {
+    for (const { relay, membership, store } of this.#open.splice(0)) {
+      await relay.stop()
+      await membership.stop()
+      await store.close()
+    }
+  }
+}
+
+function byTopic(
+  backlog: readonly PartitionBacklog[],
+  valueOf: (places: readonly PartitionBacklog[]) => number,
+): Readonly<Record<string, number>> {
+  const topics = Map.groupBy(backlog, ({ topic }) => topic)
+  return Object.fromEntries([...topics].map(([topic, places]) => [topic, valueOf(places)]))
+}
