@@ -2,6 +2,7 @@
 import { SERVER_SETTINGS as server, flagsOf, type Command } from './command.ts'
 import { deadLetterCommands } from './dead-letter-commands.ts'
 import { groupCommands } from './group-commands.ts'
+import { topicCommands } from './topic-commands.ts'
 import { sagaCommands } from './saga-commands.ts'
 
 const stores = ['store'] as const
@@ -20,6 +21,7 @@ const serve: Command = {
     'host',
     'port',
     'store',
+    'brokers',
     'services',
     'roles',
     'apiKeys',
@@ -119,17 +121,6 @@ const describe: Command = {
   run: async (call) => (await import('./describe.ts')).describe(call),
 }
 
-const topics: Command = {
-  name: 'topics',
-  words: '',
-  summary: 'Lists the topics with what travels on them.',
-  description: ['Each topic with its partitions, retention, compression, and the messages that travel on it by key.'],
-  flags: flagsOf({}),
-  settings: [],
-  examples: ['lonja topics'],
-  run: async (call) => (await import('./topics.ts')).topics(call),
-}
-
 const settings: Command = {
   name: 'settings',
   words: '',
@@ -199,7 +190,7 @@ export const commands: readonly Command[] = [
   importOrders,
   order,
   describe,
-  topics,
+  ...topicCommands,
   settings,
   ...deadLetterCommands,
   rebuild,

@@ -40,7 +40,7 @@ export async function openRelays(options: OpenRelaysOptions): Promise<Relays | u
     services.flatMap(({ topics }) => topics.map(({ name }) => topicNamed(name))),
   ).catch((error: unknown) => {
     if (!(error instanceof KafkaUnavailable)) throw error
-    log.warn('Kafka is not there; records wait in the database until it is.', { reason: error.message })
+    log.warn(`${error.message} Until it is there, what is appended waits in the database.`)
   })
   if (!settings.roles.includes('worker')) return undefined
   return new Relays({ ...options, address, databases: places, backlogLimit: settings.relayBacklogLimit })

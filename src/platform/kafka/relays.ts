@@ -89,16 +89,12 @@ export class Relays {
       },
       failed: (error: unknown) => {
         const reason = kafkaReason(error)
-        if (known()?.failure !== reason) log.warn('Kafka does not take records; they wait in the database.', { reason })
+        if (known()?.failure !== reason) log.warn(`Kafka takes no records, so they wait in the database: ${reason}.`)
         tell(reason)
         metrics.interrupted('kafka', 'unavailable')
       },
       refused: ({ stopped = '', topic, partition }: { stopped?: string; topic: string; partition: number }) => {
-        log.error('Kafka refuses a record, so its partition is not shipped any further.', {
-          topic,
-          partition,
-          reason: stopped,
-        })
+        log.error(`${stopped} That partition is not shipped any further; the others are.`, { topic, partition })
       },
     }
   }

@@ -12,6 +12,27 @@ export interface FoundTopic {
   readonly topicId: string
 }
 
+/** The same with its settings, those that are not said included. */
+export interface DescribedTopic extends FoundTopic {
+  readonly config: Readonly<Record<string, string>>
+}
+
+/** The first offset kept of a partition, and the one after its last. */
+export interface PartitionEnds {
+  readonly partition: number
+  readonly first: number
+  readonly end: number
+}
+
+/** The settings of a topic on the brokers, as its declaration wants them. */
+export function configOf({ retentionHours, compression }: Topic): readonly { name: string; value: string }[] {
+  return [
+    { name: 'retention.ms', value: String(retentionHours * HOUR_MS) },
+    { name: 'cleanup.policy', value: 'delete' },
+    { name: 'compression.type', value: compression === 'none' ? 'uncompressed' : compression },
+  ]
+}
+
 /** Shortly after its making a topic is not known to each broker. */
 const VISIBLE_WITHIN_MS = 15_000
 const DEADLINE_MS = 12_000
@@ -19,6 +40,10 @@ const LOOK_AGAIN_MS = 50
 const RETRIES = 2
 const RETRY_MS = 100
 const HOUR_MS = 3_600_000
+/** Kafka's number for a topic among the kinds of things that have settings. */
+const TOPIC = 2
+const LATEST = -1n
+const EARLIEST = -2n
 
 export class TopicAdmin {
   readonly #admin: Admin
@@ -67,12 +92,9 @@ export class TopicAdmin {
   }
 
   /** One a call: with several, one that exists fails the answer although the others were made. */
-  async #create({ name, partitions, retentionHours, compression }: Topic, replicas: number): Promise<void> {
-    const configs = [
-      { name: 'retention.ms', value: String(retentionHours * HOUR_MS) },
-      { name: 'cleanup.policy', value: 'delete' },
-      { name: 'compression.type', value: compression === 'none' ? 'uncompressed' : compression },
-    ]
+  async #create(topic: Topic, replicas: number): Promise<void> {
+    const { name, partitions } = topic
+    const configs = [...configOf(topic)]
     try {
       const asked = this.#admin.createTopics({ topics: [{ topic: name, partitions, replicas }], configs })
       await within(DEADLINE_MS, `making ${name}`, asked)
@@ -88,6 +110,34 @@ export class TopicAdmin {
       await new Promise<void>((resolve) => void setTimeout(resolve, LOOK_AGAIN_MS))
     }
     throw new Error(`Kafka made ${name}, and no broker leads it after ${VISIBLE_WITHIN_MS} ms.`)
+  }
+
+  /** The topic with its settings; undefined where there is none. */
+  async describe(name: string): Promise<DescribedTopic | undefined> {
+    const found = await this.find(name)
+    if (found === undefined) return undefined
+    const asked = this.#admin.describeConfigs({ resources: [{ resourceType: TOPIC, resourceName: name }] })
+    const [described] = await within(DEADLINE_MS, `asking for the settings of ${name}`, asked)
+    const config = (described?.configs ?? []).flatMap((each) =>
+      typeof each.value === 'string' ? [[each.name, each.value] as const] : [],
+    )
+    return { ...found, config: Object.fromEntries(config) }
+  }
+
+  /** What each partition holds. */
+  async ends(name: string): Promise<readonly PartitionEnds[]> {
+    const found = await this.find(name)
+    const at = async (timestamp: bigint): Promise<readonly bigint[]> => {
+      const partitions = Array.from({ length: found?.partitions ?? 0 }, (_, partitionIndex) => {
+        return { partitionIndex, timestamp }
+      })
+      const asked = this.#admin.listOffsets({ topics: [{ name, partitions }] })
+      const [listed] = await within(DEADLINE_MS, `asking for the offsets of ${name}`, asked)
+      const sorted = (listed?.partitions ?? []).toSorted((one, other) => one.partitionIndex - other.partitionIndex)
+      return sorted.map(({ offset }) => offset)
+    }
+    const [firsts, ends] = await Promise.all([at(EARLIEST), at(LATEST)])
+    return firsts.map((first, partition) => ({ partition, first: Number(first), end: Number(ends[partition] ?? 0n) }))
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,91 @@
+// `lonja topics create | check | describe`: the declared topics on the brokers of Kafka.
+import { topicNamed, type Topic } from '../kernel/message.ts'
+import { sentenceOf } from '../platform/kafka/check-kafka.ts'
+import { kafkaAddressOf } from '../platform/kafka/kafka-settings.ts'
+import { driftOf, type Drift } from '../platform/kafka/topic-drift.ts'
+import { TopicAdmin } from '../platform/kafka/topics.ts'
+import { services } from '../services.ts'
+import { CommandError, countFlag, EXIT, isSet, noWords, UsageError, type Call } from './command.ts'
+import { tableOf } from './terminal.ts'
+
+const DEFAULT_REPLICAS = 3
+
+const declared = (): readonly Topic[] =>
+  services.flatMap((service) => service.topics).map(({ name }) => topicNamed(name))
+
+/** @throws {CommandError} with what to mend, where Kafka fails. */
+async function onKafka<Result>(call: Call, work: (admin: TopicAdmin) => Promise<Result>): Promise<Result> {
+  const address = kafkaAddressOf(call.settings)
+  if (address === undefined) throw new UsageError('No Kafka is named: --log kafka://host:9092, or KAFKA_BROKERS.')
+  const admin = new TopicAdmin(address)
+  try {
+    return await work(admin)
+  } catch (error) {
+    if (error instanceof CommandError) throw error
+    throw new CommandError(sentenceOf(address, error).message, { cause: error })
+  } finally {
+    await admin.close()
+  }
+}
+
+export async function createTopics(call: Call): Promise<number> {
+  noWords(call)
+  const { terminal } = call
+  const wanted = countFlag(call, 'replicas') ?? DEFAULT_REPLICAS
+  return onKafka(call, async (admin) => {
+    const brokers = await admin.brokers()
+    const replicas = Math.min(wanted, brokers)
+    if (replicas < wanted)
+      terminal.note(`Each partition gets ${replicas} of ${wanted} copies: there are ${brokers} brokers.`)
+    const made = await admin.create(declared(), replicas)
+    if (isSet(call, 'json')) terminal.json({ made, replicas, declared: declared().length })
+    else if (made.length === 0) terminal.line(`All ${declared().length} topics are there already.`)
+    else terminal.line(`Made ${made.length} topics: ${made.join(', ')}.`)
+    return EXIT.ok
+  })
+}
+
+export async function checkTopics(call: Call): Promise<number> {
+  noWords(call)
+  const { terminal } = call
+  return onKafka(call, async (admin) => {
+    const brokers = await admin.brokers()
+    const drifts: Drift[] = []
+    for (const topic of declared()) drifts.push(...driftOf(topic, await admin.describe(topic.name), brokers))
+    const wrong = drifts.filter(({ isWrong }) => isWrong)
+    if (isSet(call, 'json')) terminal.json({ ok: wrong.length === 0, drifts })
+    else {
+      for (const { topic, text, isWrong } of drifts)
+        terminal.line(`${isWrong ? 'wrong  ' : 'warning'}  ${topic}: ${text}`)
+      const sum = wrong.length === 0 ? 'as declared' : `${wrong.length} things differ`
+      terminal.line(`${declared().length} topics on ${brokers} brokers: ${sum}.`)
+    }
+    return wrong.length === 0 ? EXIT.ok : EXIT.failed
+  })
+}
+
+export async function describeTopics(call: Call): Promise<number> {
+  noWords(call)
+  const { terminal } = call
+  return onKafka(call, async (admin) => {
+    const topics = []
+    for (const { name } of declared()) {
+      const found = await admin.describe(name)
+      topics.push({ name, ...found, ends: found === undefined ? [] : await admin.ends(name) })
+    }
+    if (isSet(call, 'json')) terminal.json({ topics })
+    else {
+      const rows = topics.map(({ name, partitions, replicas, config, ends }) => [
+        name,
+        partitions === undefined ? 'missing' : String(partitions),
+        String(replicas ?? '-'),
+        config?.['retention.ms'] ?? '-',
+        config?.['compression.type'] ?? '-',
+        String(ends.reduce((sum, { first, end }) => sum + end - first, 0)),
+      ])
+      const heading = ['TOPIC', 'PARTITIONS', 'COPIES', 'KEPT MS', 'COMPRESSION', 'OFFSETS']
+      for (const line of tableOf([heading, ...rows])) terminal.line(line)
+    }
+    return EXIT.ok
+  })
+}

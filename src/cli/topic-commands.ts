@@ -1,0 +1,63 @@
+// The commands about topics: what is declared, and what the brokers of Kafka have of it.
+import { flagsOf, type Command } from './command.ts'
+
+const KAFKA_SETTINGS = [
+  'brokers',
+  'kafkaTls',
+  'kafkaCaFile',
+  'kafkaMechanism',
+  'kafkaUsername',
+  'kafkaPasswordFile',
+] as const
+
+const list: Command = {
+  name: 'topics',
+  words: '',
+  summary: 'Lists the topics with what travels on them.',
+  description: ['Each topic with its partitions, retention, compression, and the messages that travel on it by key.'],
+  flags: flagsOf({}),
+  settings: [],
+  examples: ['lonja topics'],
+  run: async (call) => (await import('./topics.ts')).topics(call),
+}
+
+const create: Command = {
+  name: 'topics create',
+  words: '',
+  summary: 'Makes the declared topics on Kafka.',
+  description: [
+    'Those that are there already are left alone. Each partition gets as many copies as --replicas says, but no more ' +
+      'than there are brokers.',
+  ],
+  flags: flagsOf({ replicas: { value: 'N', description: 'Copies of each partition (3, or as many as brokers).' } }),
+  settings: KAFKA_SETTINGS,
+  examples: ['lonja topics create --log kafka://localhost:9092'],
+  run: async (call) => (await import('./kafka-topics.ts')).createTopics(call),
+}
+
+const check: Command = {
+  name: 'topics check',
+  words: '',
+  summary: 'Compares the declared topics with what Kafka has.',
+  description: [
+    'Partitions, retention, compression and cleanup of each, and its copies. The exit code is 1 where something ' +
+      'differs that matters; a difference that does no harm is told as a warning.',
+  ],
+  flags: flagsOf({}),
+  settings: KAFKA_SETTINGS,
+  examples: ['lonja topics check --log kafka://localhost:9092'],
+  run: async (call) => (await import('./kafka-topics.ts')).checkTopics(call),
+}
+
+const describe: Command = {
+  name: 'topics describe',
+  words: '',
+  summary: 'Shows what Kafka has of the declared topics.',
+  description: ['Partitions, copies, settings, and the first and last offset of each partition.'],
+  flags: flagsOf({}),
+  settings: KAFKA_SETTINGS,
+  examples: ['lonja topics describe --log kafka://localhost:9092'],
+  run: async (call) => (await import('./kafka-topics.ts')).describeTopics(call),
+}
+
+export const topicCommands: readonly Command[] = [list, create, check, describe]
