@@ -217,6 +217,9 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
   alerts.start({ registry: application.registry, databases: hosting(opened, chosen), works })
   archive.start()
   watch(metrics, application, opened)
+  if (relays !== undefined) {
+    metrics.lookAt({ relayBacklog: () => relays.backlogByTopic(), relayAgeSeconds: () => relays.ageByTopic() })
+  }
   return { application, compensations: count, stop: stopAll }
 }
 

@@ -1,14 +1,12 @@
 // The relay between the real PostgreSQL and the real Kafka: all arrives, in order, in whole transactions.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { topicNamed } from '../../src/kernel/message.ts'
 import type { KafkaAddress } from '../../src/platform/kafka/address.ts'
-import { TopicAdmin } from '../../src/platform/kafka/topics.ts'
 import type { LogRecord } from '../../src/platform/log/record.ts'
 import { openPostgres } from '../../src/platform/store/postgres.ts'
 import { services } from '../../src/services.ts'
 import { kafkaIsHere, startKafka } from '../../src/testing/kafka/kafka.ts'
-import { listenTo, loggedBy, startRelay } from '../../src/testing/kafka/relayed.ts'
+import { listenTo, loggedBy, makeTopics, startRelay, topicNames } from '../../src/testing/kafka/relayed.ts'
 import { sharedPostgres } from '../../src/testing/postgres.ts'
 import { startShop } from '../../src/testing/shop.ts'
 import { waitFor } from '../../src/testing/wait-for.ts'
@@ -16,7 +14,6 @@ import { waitFor } from '../../src/testing/wait-for.ts'
 const timeout = 120_000
 const withinMs = 30_000
 const sources = services.map(({ name }) => name)
-const topics = services.flatMap((service) => service.topics.map(({ name }) => name))
 
 const told = ({ sequence, type, key, data, correlation, cause }: LogRecord) => {
   return { sequence, type, key, data, correlation, cause }
@@ -29,12 +26,10 @@ suite('the relay', async () => {
 
   test('ships every record of every log to the same partition, in order', { timeout }, async () => {
     const url = await sharedPostgres()
-    const admin = new TopicAdmin(address)
-    await admin.create(topics.map(topicNamed), 1)
-    await admin.close()
+    await makeTopics(address)
     const shop = await startShop({ store: url })
     const relay = await startRelay({ url, address, sources })
-    const listener = listenTo(address, topics)
+    const listener = listenTo(address, topicNames)
     const store = await openPostgres({ url })
     try {
       await shop.product({ quantity: 100 })

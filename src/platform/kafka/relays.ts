@@ -129,7 +129,8 @@ export class Relays {
 
   async #healthOf({ database, store, failure }: OpenRelay): Promise<PartHealth> {
     const part = `relay of ${database.services.join(', ')}`
-    const backlog = await store.backlog()
+    const backlog = await store.backlog().catch(() => undefined)
+    if (backlog === undefined) return { part, status: 'degraded', detail: 'its database does not answer' }
     const stopped = backlog.find((place) => place.stopped !== undefined)?.stopped
     const records = backlog.reduce((sum, place) => sum + place.records, 0)
     const waits = records === 0 ? 'nothing waits' : `${records} records wait`

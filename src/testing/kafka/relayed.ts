@@ -6,11 +6,22 @@ import { fromKafka, type RelayedRecord } from '../../platform/kafka/record-heade
 import { Relay, type RelayObserver } from '../../platform/kafka/relay.ts'
 import { RELAY_SCOPE } from '../../platform/kafka/relay-statements.ts'
 import { RelayStore } from '../../platform/kafka/relay-store.ts'
+import { TopicAdmin } from '../../platform/kafka/topics.ts'
 import { TransactionalProducer } from '../../platform/kafka/transactional-producer.ts'
 import { recordsOf, type LogRecord } from '../../platform/log/record.ts'
 import type { Store } from '../../platform/ports.ts'
 import { postgresMembership } from '../../platform/store/postgres-membership.ts'
 import { systemClock } from '../../platform/system.ts'
+import { services } from '../../services.ts'
+
+/** Every topic that the services declare. */
+export const topicNames: readonly string[] = services.flatMap(({ topics }) => topics.map(({ name }) => name))
+
+export async function makeTopics(address: KafkaAddress): Promise<void> {
+  const admin = new TopicAdmin(address)
+  await admin.create(topicNames.map(topicNamed), 1)
+  await admin.close()
+}
 
 export interface RelayUnderTest {
   readonly relay: Relay
