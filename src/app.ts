@@ -8,7 +8,7 @@ import type { Clock } from './platform/ports.ts'
 import { StoreRefused, StoreUnavailable } from './platform/ports.ts'
 import { isFirst, openAlerts, type Alerts } from './platform/alerts/alerts.ts'
 import { parseApiKeys, type ApiKey } from './platform/http/api-keys.ts'
-import { openRelays } from './platform/kafka/open-relays.ts'
+import { openKafka } from './platform/kafka/open-kafka.ts'
 import { createServer, type Server, type Telemetry } from './platform/http/server.ts'
 import { withOperations } from './platform/operations/service.ts'
 import { DeadLetterArchive } from './platform/parking/dead-letter-archive.ts'
@@ -168,6 +168,7 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
     services: services.map(({ name }) => name),
     chosen,
     works,
+    isAlone: settings.brokers === undefined,
     partitionCounts: partitionCountsOf(services),
     clock: systemClock,
     onIncarnation: (service) =>
@@ -182,9 +183,10 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
   const alerts = openAlerts({ url, secret, clock: systemClock, telemetry: { log, metrics } })
   const told = alerts.observing(observeRuntime(store, { log, metrics }))
   const { observer, count } = countCompensations(tracing?.observing(told) ?? told, services)
-  const relays = await openRelays({ settings, services, databases: opened.databases, clock: systemClock, log, metrics })
+  const { databases } = opened
+  const kafka = await openKafka({ settings, services, chosen, databases, clock: systemClock, log, metrics })
   const application = new Lonja({
-    relays,
+    ...(kafka && { relays: kafka, logOf: kafka.logOf }),
     services,
     chosen,
     works,
@@ -201,7 +203,7 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
     alerts.stop()
     await archive.stop()
     await application.stop()
-    await relays?.stop()
+    await kafka?.stop()
     await watchdog?.stop()
     stopAdapters()
     await opened.close()
@@ -209,7 +211,7 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
   try {
     watchdog = watchdogOf(application, settings)
     await application.start()
-    await relays?.start()
+    await kafka?.start(application.registry, (sources) => application.noticed(sources))
   } catch (error) {
     await stopAll().catch(() => undefined)
     throw error
@@ -217,9 +219,7 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
   alerts.start({ registry: application.registry, databases: hosting(opened, chosen), works })
   archive.start()
   watch(metrics, application, opened)
-  if (relays !== undefined) {
-    metrics.lookAt({ relayBacklog: () => relays.backlogByTopic(), relayAgeSeconds: () => relays.ageByTopic() })
-  }
+  kafka?.lookAt(metrics)
   return { application, compensations: count, stop: stopAll }
 }
 

@@ -1,7 +1,8 @@
 // `lonja topics create | check | describe`: the declared topics on the brokers of Kafka.
-import { topicNamed, type Topic } from '../kernel/message.ts'
+import type { Topic } from '../kernel/message.ts'
 import { sentenceOf } from '../platform/kafka/check-kafka.ts'
 import { kafkaAddressOf } from '../platform/kafka/kafka-settings.ts'
+import { topicsOnKafka } from '../platform/kafka/open-kafka.ts'
 import { driftOf, type Drift } from '../platform/kafka/topic-drift.ts'
 import { TopicAdmin } from '../platform/kafka/topics.ts'
 import { services } from '../services.ts'
@@ -10,8 +11,7 @@ import { tableOf } from './terminal.ts'
 
 const DEFAULT_REPLICAS = 3
 
-const declared = (): readonly Topic[] =>
-  services.flatMap((service) => service.topics).map(({ name }) => topicNamed(name))
+const declared = (): readonly Topic[] => topicsOnKafka(services)
 
 /** @throws {CommandError} with what to mend, where Kafka fails. */
 async function onKafka<Result>(call: Call, work: (admin: TopicAdmin) => Promise<Result>): Promise<Result> {

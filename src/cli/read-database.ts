@@ -77,7 +77,7 @@ async function lookAround({ runtimes, registry }: Lonja): Promise<void> {
     // A projection that was rebuilt lies in another table than at first.
     await options.recalled?.()
     for (const { schema, topics } of registry.schemas) {
-      if (topics.length > 0) channels.applyHeads(await options.storeOf(schema).heads(schema), 0)
+      if (topics.length > 0) channels.applyHeads(await options.logOf(schema).heads(schema), 0)
     }
     for (const service of options.hosted) await readCursors(options.store, service, channels)
     await parking.recall()

@@ -90,6 +90,8 @@ export interface Head {
   readonly first: number
   readonly next: number
   readonly appendedAt: number
+  /** Where the log is read over Kafka: where it ended in its own database, and when. `next` is then what has arrived. */
+  readonly announced?: { readonly next: number; readonly asOf: number }
 }
 
 export interface LogRow {
@@ -100,7 +102,20 @@ export interface LogRow {
   readonly first: number
   readonly last: number
   readonly appendedAt: number
+  /** The records as JSON; empty where `record` holds the only one. */
   readonly body: string
+  /** The row's only record, where whoever read it had to look into it already. */
+  readonly record?: RowRecord
+}
+
+/** What a row says of a record beside where it lies. */
+export interface RowRecord {
+  readonly type: string
+  readonly key: string
+  readonly data: unknown
+  readonly correlation: string
+  readonly cause: string
+  readonly traceparent: string | undefined
 }
 
 /** A log row and the number of the transaction that wrote it: numbers grow as a process commits. */
@@ -163,8 +178,17 @@ export interface LogIdentity {
   readonly incarnation: number
 }
 
+/** Where groups read the log of a service: the database that keeps it, or Kafka. */
+export interface Log {
+  heads(source: string): Promise<readonly Head[]>
+  /** At most `limitRows` log rows of each range, in order. */
+  readLog(source: string, ranges: readonly LogRange[], limitRows: number): Promise<readonly LogRow[]>
+  /** Where the incarnation that a partition has now began, where the log knows it without being searched. */
+  beganAt?(source: string, place: Omit<LogRange, 'from'>): Promise<number | undefined>
+}
+
 /** A database. Nothing is kept open between calls, so a stopped process holds nothing that others wait for. */
-export interface Store {
+export interface Store extends Log {
   readonly dialect: 'sqlite' | 'postgres'
   /** How many SQL statements were sent since the start. */
   readonly statements: () => number
@@ -172,9 +196,6 @@ export interface Store {
   migrate(schemas: readonly SchemaDeclaration[]): Promise<void>
   /** Opens a batch; with locks, those rows that exist are held until its end. */
   begin(locks?: readonly Locks[]): Promise<Transaction>
-  heads(source: string): Promise<readonly Head[]>
-  /** At most `limitRows` log rows of each range, in order. */
-  readLog(source: string, ranges: readonly LogRange[], limitRows: number): Promise<readonly LogRow[]>
   /** The log rows of these transactions. */
   readTransactions(source: string, transactions: readonly number[]): Promise<readonly TransactionRow[]>
   /**

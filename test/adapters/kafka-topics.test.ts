@@ -8,7 +8,8 @@ import { kafkaIsHere, startKafka } from '../../src/testing/kafka/kafka.ts'
 import { Admin } from '@platformatic/kafka'
 
 const timeout = 120_000
-const count = services.length * 2
+/** Two of each service, and the one on which the ends of logs are announced. */
+const count = services.length * 2 + 1
 
 /** Runs a command as a person would and gives its exit code and what it said. */
 async function lonja(...argv: readonly string[]) {

@@ -75,10 +75,8 @@ export class Findings {
 }
 
 export function contextOf(lonja: Lonja, scratch: Store, options: CheckOptions): CheckContext {
-  const [runtime] = lonja.runtimes
-  if (runtime === undefined) throw new Error('There is no database to check.')
   const { progress = () => undefined, ledger } = options
-  const { storeOf } = runtime.options
+  const storeOf = (service: string): Store => lonja.storeOf(service)
   return { registry: lonja.registry, storeOf, now: () => lonja.now(), progress, scratch, ledger }
 }
 

@@ -3,6 +3,7 @@ import { Base, Connection, fetchV17 } from '@platformatic/kafka'
 import type { Clock } from '../ports.ts'
 import { addressOptions, ANSWER_WITHIN_MS, CONNECT_WITHIN_MS, type KafkaAddress } from './address.ts'
 import { within } from './deadline.ts'
+import { isUnknownTopic } from './kafka-error.ts'
 import type { FetchedRecord } from './record-headers.ts'
 import { visibleRecords, type FetchedBatch } from './visible-records.ts'
 
@@ -110,20 +111,32 @@ export class Fetcher {
     return promise.finally(cancel)
   }
 
-  /** One unknown topic fails the whole question, so each is asked for alone. */
+  /** One unknown topic fails the whole question, so each is asked for alone; one that is missing is looked for again. */
   async #lookUp(): Promise<void> {
+    let isMissing = false
     for (const topic of new Set(this.#readings().map((reading) => reading.topic))) {
+      isMissing = !(await this.#lookUpTopic(topic)) || isMissing
+    }
+    this.#isStale = isMissing
+  }
+
+  async #lookUpTopic(topic: string): Promise<boolean> {
+    try {
       const asked = this.#metadata.metadata({ topics: [topic], forceUpdate: true })
       const { brokers, topics } = await within(ANSWER_WITHIN_MS, `asking who leads ${topic}`, asked)
       const found = topics.get(topic)
-      if (found === undefined) continue
+      if (found === undefined) return false
       this.#topicIds.set(topic, found.id)
       for (const [partition, { leader: node }] of found.partitions.entries()) {
         const broker = brokers.get(node)
         if (broker !== undefined) this.#leaders.set(`${topic}/${partition}`, { node, ...broker })
       }
+      return true
+    } catch (error) {
+      if (!isUnknownTopic(error)) throw error
+      this.#options.failed(error)
+      return false
     }
-    this.#isStale = false
   }
 
   /** Turned by one each round: else the first partitions fill the answer each time, and the last ones starve. */

@@ -63,6 +63,15 @@ export const writeMarks = `WITH held AS (${HELD} AND epoch = $2::bigint)
   DO UPDATE SET next = excluded.next, epoch = excluded.epoch, stopped = excluded.stopped
   RETURNING 1`
 
+/** Where every partition of these logs ends, by the database's clock at the snapshot. */
+export function readHeads(sources: readonly string[]): string {
+  const parts = sources.map(
+    (source) => `SELECT '${source}', topic, partition, generation, next,
+      (extract(epoch FROM statement_timestamp()) * 1000)::bigint FROM ${postgresName(source, 'heads')}`,
+  )
+  return parts.join(' UNION ALL ')
+}
+
 /** What waits in each partition: how many records, and when the oldest was appended. */
 export function readBacklog(sources: readonly string[]): string {
   const parts = sources.map(

@@ -2,6 +2,7 @@
 import { ANSWER_WITHIN_MS, Connections, type Connection } from '../store/postgres-connection.ts'
 import { mapped } from '../store/postgres-errors.ts'
 import { exclusively } from '../store/postgres-schema.ts'
+import type { AnnouncedHead } from './heads-record.ts'
 import * as statements from './relay-statements.ts'
 import type { WaitingRow } from './whole-transactions.ts'
 
@@ -150,6 +151,14 @@ export class RelayStore {
       oldestAt: Number(oldestAt),
       stopped: stopped === null ? undefined : String(stopped),
     }))
+  }
+
+  /** Where every log ends, and when that was so by the database's clock. */
+  async heads(): Promise<readonly AnnouncedHead[]> {
+    const { rows } = await this.#read(statements.readHeads(this.#options.sources), [])
+    return rows.map(([source, topic, partition, generation, next, asOf]) => {
+      return { source, topic, partition, generation, next, asOf } as AnnouncedHead
+    })
   }
 
   async close(): Promise<void> {

@@ -2,13 +2,14 @@
 import type { Clock, Membership } from '../ports.ts'
 import { recordsOf } from '../log/record.ts'
 import { refusalOf } from './kafka-error.ts'
+import { headsRecord } from './heads-record.ts'
 import { toKafka } from './record-headers.ts'
 import { LeaseLost, type Mark, type RelayRow, type RelayStore } from './relay-store.ts'
 import { MissingPartition, type OutgoingRecord, type TransactionalProducer } from './transactional-producer.ts'
 import { wholeTransactions } from './whole-transactions.ts'
 
 export interface RelayOptions {
-  readonly store: Pick<RelayStore, 'epoch' | 'logIds' | 'waiting' | 'mark'>
+  readonly store: Pick<RelayStore, 'epoch' | 'logIds' | 'waiting' | 'mark' | 'heads'>
   /** Leases the database's relay, and tells when something was appended. */
   readonly membership: Pick<Membership, 'holds' | 'onChange' | 'onAnnounced'>
   /** Fences whoever relayed before. */
@@ -32,6 +33,7 @@ const CAP_RECORDS = 2000
 const BATCH_BYTES = 500_000
 /** Announcements wake at once; a lost one is made up for after this long. */
 const POLL_MS = 1000
+const ANNOUNCE_EVERY_MS = 1000
 const FIRST_RETRY_MS = 100
 const LONGEST_RETRY_MS = 5000
 
@@ -49,6 +51,7 @@ export class Relay {
   #wake = (): void => undefined
   #isWoken = false
   #retryMs = FIRST_RETRY_MS
+  #announceAt = 0
 
   constructor(options: RelayOptions) {
     this.#options = options
@@ -92,6 +95,7 @@ export class Relay {
     try {
       this.#session ??= await this.#begin()
       if (this.#session === undefined) return POLL_MS
+      await this.#announce(this.#session)
       const shipped = await this.#ship(this.#session)
       this.#retryMs = FIRST_RETRY_MS
       return shipped > 0 ? 0 : POLL_MS
@@ -112,6 +116,15 @@ export class Relay {
     if (epoch === undefined) return undefined
     const logIds = await store.logIds()
     return { epoch, logIds, producer: await openProducer() }
+  }
+
+  /** Says once a second where the logs end, also when nothing was appended: timers elsewhere wait to hear it. */
+  async #announce({ producer, logIds }: Session): Promise<void> {
+    const { clock, store } = this.#options
+    if (clock.now() < this.#announceAt) return
+    this.#announceAt = clock.now() + ANNOUNCE_EVERY_MS
+    const [name = ''] = [...logIds.values()].toSorted()
+    await producer.send([[headsRecord(name, await store.heads())]])
   }
 
   async #ship(session: Session): Promise<number> {

@@ -10,7 +10,7 @@ export interface RecordBody {
   readonly correlation?: string
   /** The position of the record, or the input, that led to this one. */
   readonly cause: string
-  readonly traceparent?: string
+  readonly traceparent?: string | undefined
 }
 
 export interface LogRecord {
@@ -36,7 +36,7 @@ export function positionOf(record: Pick<LogRecord, 'source' | 'topic' | 'partiti
 
 /** The records of a row from a sequence on. */
 export function recordsOf(source: string, row: LogRow, from: number): LogRecord[] {
-  const bodies = JSON.parse(row.body) as RecordBody[]
+  const bodies = row.record === undefined ? (JSON.parse(row.body) as RecordBody[]) : [row.record]
   const records: LogRecord[] = []
   for (let index = Math.max(0, from - row.first); index < bodies.length; index += 1) {
     const body = bodies[index]

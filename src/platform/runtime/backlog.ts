@@ -1,7 +1,7 @@
 // Reads what groups have not handled yet from the store, and notices what is missing or came back under new numbers.
 import type { LogRecord } from '../log/record.ts'
 import { recordsOf } from '../log/record.ts'
-import type { LogRow, Store } from '../ports.ts'
+import type { Log, LogRow } from '../ports.ts'
 import type { Channel, Channels, Cursor } from './channels.ts'
 import type { AlarmKind } from './observer.ts'
 import { isStopped } from './round.ts'
@@ -14,7 +14,7 @@ const MAX_ROWS_A_RANGE = 64
 
 export interface BacklogOptions {
   readonly channels: Channels
-  readonly storeOf: (source: string) => Store
+  readonly logOf: (source: string) => Log
   readonly isOurs: (channel: Channel) => boolean
   readonly now: number
   /** Told of a gap or of a source that went back. */
@@ -44,8 +44,8 @@ export async function readBacklog(options: BacklogOptions): Promise<Delivery[]> 
   return deliveries
 }
 
-async function lookBack(cursor: Cursor, { storeOf, alarm }: BacklogOptions): Promise<void> {
-  const news = await followSetBack(cursor, storeOf(cursor.channel.source))
+async function lookBack(cursor: Cursor, { logOf, alarm }: BacklogOptions): Promise<void> {
+  const news = await followSetBack(cursor, logOf(cursor.channel.source))
   if (news !== undefined) alarm(cursor, news, 'source-went-back')
 }
 
@@ -55,7 +55,7 @@ async function readSource(source: string, cursors: readonly Cursor[], options: B
     const { topic, partition } = channel
     ranges.set(`${topic}/${partition}/${next}`, { topic, partition, from: next })
   }
-  const rows = await options.storeOf(source).readLog(source, [...ranges.values()], MAX_ROWS_A_RANGE)
+  const rows = await options.logOf(source).readLog(source, [...ranges.values()], MAX_ROWS_A_RANGE)
   return cursors.flatMap((cursor) => {
     const { topic, partition } = cursor.channel
     const own = rows.filter((row) => row.topic === topic && row.partition === partition && row.last >= cursor.next)

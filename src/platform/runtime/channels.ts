@@ -19,6 +19,8 @@ export interface Channel {
   /** The next sequence to be appended, as far as this process knows. */
   next: number
   appendedAt: number
+  /** Where it ended in its own database, and when, where it is read over Kafka; nothing is known before the first word. */
+  announced: Head['announced']
   /** Until then its own appends are read back from the store: another process appends here too. */
   contendedUntil: number
   readonly cursors: Cursor[]
@@ -118,6 +120,7 @@ export class Channels {
       channel.generation = head.generation
       channel.incarnation = head.incarnation
       channel.appendedAt = head.appendedAt
+      channel.announced = head.announced
     }
   }
 }
@@ -133,6 +136,7 @@ function newChannel(
     first: 0,
     next: 0,
     appendedAt: 0,
+    announced: undefined,
     contendedUntil: 0,
     cursors: [],
   }

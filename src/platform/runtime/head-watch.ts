@@ -1,5 +1,5 @@
 // Knows which logs may have grown elsewhere, and reads where they end.
-import type { Clock, Store } from '../ports.ts'
+import type { Clock, Log } from '../ports.ts'
 import type { Channels } from './channels.ts'
 import type { Registry } from './registry.ts'
 
@@ -11,7 +11,7 @@ const POLL_ALL_MS = 10_000
 export interface HeadWatchOptions {
   readonly registry: Registry
   readonly channels: Channels
-  readonly storeOf: (service: string) => Store
+  readonly logOf: (service: string) => Log
   readonly clock: Clock
 }
 
@@ -47,11 +47,11 @@ export class HeadWatch {
   }
 
   async readStale(): Promise<void> {
-    const { storeOf, clock, channels } = this.#options
+    const { logOf, clock, channels } = this.#options
     const contendedUntil = clock.now() + CONTENDED_MS
     for (const source of this.#stale) {
       this.#stale.delete(source)
-      channels.applyHeads(await storeOf(source).heads(source), contendedUntil)
+      channels.applyHeads(await logOf(source).heads(source), contendedUntil)
     }
   }
 

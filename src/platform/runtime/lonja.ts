@@ -2,7 +2,7 @@
 import type { Reader, Reply, StoryEntry } from '../../kernel/route.ts'
 import type { Service } from '../../kernel/service.ts'
 import type { Application, GroupLag, PartHealth, Submission } from '../application.ts'
-import type { Clock, Membership, Random, Store } from '../ports.ts'
+import type { Clock, Log, Membership, Random, Store } from '../ports.ts'
 import type { DeadLetter } from '../parking/dead-letter.ts'
 import type { Decision, OfficeOptions } from '../parking/dead-letter-office.ts'
 import { discard, redrive } from '../parking/dead-letter-office.ts'
@@ -48,6 +48,8 @@ export interface LonjaOptions {
   readonly observer: Observer
   readonly strict?: boolean
   readonly batchWaitMs?: number
+  /** Where the log of a service is read whose database is not among these. */
+  readonly logOf?: (service: string) => Log | undefined
   /** Ships the logs elsewhere: told of what was appended here, and asked how it is. */
   readonly relays?: { wake(): void; health(): Promise<readonly PartHealth[]> } | undefined
 }
@@ -109,7 +111,7 @@ export class Lonja implements Application {
       hosted: services.filter((name) => chosen.includes(name)),
       works,
       store,
-      storeOf: (service) => this.#databaseOf(service).store,
+      logOf: (service) => this.#options.logOf?.(service) ?? this.#databaseOf(service).store,
       clock,
       random,
       membership,
@@ -163,6 +165,11 @@ export class Lonja implements Application {
   async settled(): Promise<void> {
     do for (const runtime of this.runtimes) await runtime.settled()
     while (this.runtimes.some((runtime) => !runtime.isQuiet()))
+  }
+
+  /** Logs elsewhere have something new. */
+  noticed(sources: readonly string[]): void {
+    for (const runtime of this.runtimes) runtime.noticed(sources)
   }
 
   now(): number {

@@ -2,13 +2,15 @@
 import type { Context } from '../../kernel/handler.ts'
 import type { Transaction } from '../ports.ts'
 import { timerName } from '../takeover/item.ts'
-import type { Channels, Cursor } from './channels.ts'
+import type { Channel, Channels, Cursor } from './channels.ts'
 import type { Outbox, TimerRow, TrailNote } from './outbox.ts'
 import type { RecordHandler } from './record-handler.ts'
 import type { FailedTimer, RoundContext } from './round-context.ts'
 import type { WorkingSet } from './working-set.ts'
 
 const TIMER_RETRY_MS = 10_000
+/** How far the clocks of two databases may be apart. */
+const CLOCKS_APART_MS = 1000
 
 export interface TimerParts {
   readonly context: RoundContext
@@ -25,14 +27,26 @@ export interface Progress {
 }
 
 /** A timer fires only when its group has read all that could have answered before it came due. */
-export function mayFire({ all }: Channels, { service, partition }: TimerRow, progress?: Progress): boolean {
+export function mayFire({ all }: Channels, { service, partition, due }: TimerRow, progress?: Progress): boolean {
   return all.every((channel) => {
     if (channel.partition !== partition) return true
+    const { announced } = channel
+    if (announced !== undefined && !isReadUpTo(channel, announced, { service, due })) return false
     const end = channel.next + (progress?.fresh.get(channel)?.records.length ?? 0)
     return channel.cursors.every(
       (cursor) => cursor.group.name !== service || (progress?.positionOf(cursor) ?? cursor.next) === end,
     )
   })
+}
+
+/** Over Kafka the head is hearsay: it has to be from after the due time, by two clocks that may differ a little. */
+function isReadUpTo(
+  { cursors }: Channel,
+  { next, asOf }: NonNullable<Channel['announced']>,
+  { service, due }: Pick<TimerRow, 'service' | 'due'>,
+): boolean {
+  const own = cursors.filter(({ group }) => group.name === service)
+  return own.every((cursor) => cursor.next >= next && asOf >= due + CLOCKS_APART_MS)
 }
 
 export class RoundTimers {

@@ -1,6 +1,6 @@
 // What the loop of one process and database is made of.
 import type { Projection } from '../../kernel/projection.ts'
-import type { Clock, Membership, Random, Store, Table } from '../ports.ts'
+import type { Clock, Log, Membership, Random, Store, Table } from '../ports.ts'
 import type { Hand } from '../takeover/hand.ts'
 import type { Observer } from './observer.ts'
 import type { Registry } from './registry.ts'
@@ -12,8 +12,8 @@ export interface RuntimeOptions {
   /** Whether their groups, timers and effects run here, or only commands and reads. */
   readonly works: boolean
   readonly store: Store
-  /** The store of any service's log: another one where a service has its own database. */
-  readonly storeOf: (service: string) => Store
+  /** Where any service's log is read: its database, or Kafka where that is elsewhere. */
+  readonly logOf: (service: string) => Log
   readonly clock: Clock
   readonly random: Random
   readonly membership: Membership

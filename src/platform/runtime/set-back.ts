@@ -1,5 +1,5 @@
 // A source that was set back to an earlier copy goes on under numbers that a group of another database has seen before.
-import type { Store } from '../ports.ts'
+import type { Log } from '../ports.ts'
 import type { Channel, Cursor } from './channels.ts'
 
 /** Where the incarnations above a cursor's own begin, as long as it still has records of its own before that. */
@@ -11,11 +11,11 @@ const begins = new WeakMap<Cursor, { readonly incarnation: number; readonly firs
  *
  * @returns what to tell, and undefined where the cursor still has records of its own incarnation before it.
  */
-export async function followSetBack(cursor: Cursor, store: Store): Promise<string | undefined> {
+export async function followSetBack(cursor: Cursor, log: Log): Promise<string | undefined> {
   const { channel, incarnation, next } = cursor
   let known = begins.get(cursor)
   if (known?.incarnation !== channel.incarnation) {
-    known = { incarnation: channel.incarnation, first: await firstAbove(incarnation, channel, store) }
+    known = { incarnation: channel.incarnation, first: await firstAbove(incarnation, channel, log) }
     begins.set(cursor, known)
   }
   const { first } = known
@@ -27,14 +27,16 @@ export async function followSetBack(cursor: Cursor, store: Store): Promise<strin
 }
 
 /** Incarnations only rise along a log, so halving finds where they do: some twenty rows are read of a million. */
-async function firstAbove(incarnation: number, channel: Channel, store: Store): Promise<number> {
+async function firstAbove(incarnation: number, channel: Channel, log: Log): Promise<number> {
   const { source, topic, partition } = channel
+  const known = await log.beganAt?.(source, { topic, partition })
+  if (known !== undefined) return known
   // Below lies nothing any more, which would look like records of before.
   let low = channel.first
   let high = channel.next
   while (low < high) {
     const from = Math.floor((low + high) / 2)
-    const [row] = await store.readLog(source, [{ topic, partition, from }], 1)
+    const [row] = await log.readLog(source, [{ topic, partition, from }], 1)
     if (row === undefined) high = from
     else if (row.incarnation > incarnation) high = Math.min(from, row.first)
     else low = row.last + 1

@@ -20,6 +20,8 @@ export interface OpenPlan {
   readonly services: readonly string[]
   /** Those that run here. */
   readonly chosen: readonly string[]
+  /** Whether the databases of services that run elsewhere are opened too, as nobody else brings their logs. */
+  readonly isAlone: boolean
   /** Whether this process takes a share of the partitions. */
   readonly works: boolean
   /** The counts of partitions that topics have. */
@@ -75,6 +77,7 @@ export async function openDatabases(plan: OpenPlan): Promise<OpenDatabases> {
   }
   try {
     for (const { address, services } of placesOf(plan.settings, plan.services)) {
+      if (!plan.isAlone && !services.some((service) => plan.chosen.includes(service))) continue
       const { store, unlock, mark } = await openStore(address, plan)
       closers.push(
         unlock,

@@ -3,6 +3,7 @@ import { topicNamed } from '../../kernel/message.ts'
 import type { KafkaAddress } from '../../platform/kafka/address.ts'
 import { Fetcher, type Reading } from '../../platform/kafka/fetcher.ts'
 import { fromKafka, type RelayedRecord } from '../../platform/kafka/record-headers.ts'
+import { topicsOnKafka } from '../../platform/kafka/open-kafka.ts'
 import { Relay, type RelayObserver } from '../../platform/kafka/relay.ts'
 import { RELAY_SCOPE } from '../../platform/kafka/relay-statements.ts'
 import { RelayStore } from '../../platform/kafka/relay-store.ts'
@@ -19,7 +20,7 @@ export const topicNames: readonly string[] = services.flatMap(({ topics }) => to
 
 export async function makeTopics(address: KafkaAddress): Promise<void> {
   const admin = new TopicAdmin(address)
-  await admin.create(topicNames.map(topicNamed), 1)
+  await admin.create(topicsOnKafka(services), 1)
   await admin.close()
 }
 

@@ -1,0 +1,202 @@
+// The logs of services whose databases are elsewhere, as Kafka brings them: read like those of an own database.
+import { topicNamed } from '../../kernel/message.ts'
+import type { Clock, Head, Log, LogRange, LogRow } from '../ports.ts'
+import type { KafkaAddress } from './address.ts'
+import { Fetcher, type Reading } from './fetcher.ts'
+import { Lane } from './lane.ts'
+import { HEADS_TOPIC, readHeadsRecord, type AnnouncedHead } from './heads-record.ts'
+import { fromKafka, type FetchedRecord, type RelayedRecord } from './record-headers.ts'
+
+/** Where reading may begin after a restart: a hint, the cursors decide. */
+export interface Position {
+  readonly topic: string
+  readonly partition: number
+  /** A topic that was made anew under its name has another one, and other offsets. */
+  readonly topicId: string
+  readonly offset: number
+}
+
+export interface KafkaLogOptions {
+  readonly address: KafkaAddress
+  readonly clock: Clock
+  /** What groups of this process hear of services elsewhere. */
+  readonly topics: readonly string[]
+  /** Whether this process works on the partition, of topics that have so many. */
+  readonly holds: (partitions: number, partition: number) => boolean
+  readonly positions: readonly Position[]
+  /** Told which sources have something new. */
+  readonly grown: (sources: readonly string[]) => void
+  readonly observer: KafkaLogObserver
+}
+
+export interface KafkaLogObserver {
+  readonly failed: (error: unknown) => void
+  /** A record in one of our topics that no relay put there: it is left alone, and told. */
+  readonly stranger: (record: FetchedRecord, why: string) => void
+}
+
+interface OpenLane {
+  readonly reading: Reading
+  lane: Lane
+  topicId: string | undefined
+  /** From the first offset that Kafka keeps: what is not found from there is missing. */
+  isFromStart: boolean
+}
+
+export class KafkaLog implements Log {
+  readonly #options: KafkaLogOptions
+  readonly #lanes = new Map<string, OpenLane>()
+  readonly #announced = new Map<string, ReadonlyMap<string, AnnouncedHead>>()
+  readonly #headsReading: Reading = { topic: HEADS_TOPIC, partition: 0, offset: 0n, isFull: false }
+  readonly #fetcher: Fetcher
+
+  constructor(options: KafkaLogOptions) {
+    this.#options = options
+    for (const name of options.topics) {
+      const { partitions } = topicNamed(name)
+      for (let partition = 0; partition < partitions; partition += 1) this.#open(name, partition)
+    }
+    const { address, clock, observer } = options
+    this.#fetcher = new Fetcher(
+      {
+        address,
+        clock,
+        failed: observer.failed,
+        deliver: (reading, records, topicId) => this.#deliver(reading, records, topicId),
+        outOfRange: (reading, { first }) => this.#beginAgain(reading, first),
+      },
+      () => this.#readings(),
+    )
+  }
+
+  #open(topic: string, partition: number): void {
+    const known = this.#options.positions.find((each) => each.topic === topic && each.partition === partition)
+    const offset = BigInt(known?.offset ?? 0)
+    this.#lanes.set(`${topic}/${partition}`, {
+      reading: { topic, partition, offset, isFull: false },
+      lane: new Lane(),
+      topicId: known?.topicId,
+      isFromStart: offset === 0n,
+    })
+  }
+
+  start(): void {
+    this.#fetcher.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.#fetcher.stop()
+  }
+
+  #readings(): readonly Reading[] {
+    const { holds } = this.#options
+    const held = [...this.#lanes.values()].filter(({ reading: { topic, partition } }) =>
+      holds(topicNamed(topic).partitions, partition),
+    )
+    return [this.#headsReading, ...held.map(({ reading }) => reading)]
+  }
+
+  #deliver(reading: Reading, records: readonly FetchedRecord[], topicId: string): void {
+    if (reading === this.#headsReading) {
+      this.#hearHeads(records)
+      return
+    }
+    const open = this.#lanes.get(`${reading.topic}/${reading.partition}`)
+    if (open === undefined) return
+    if (open.topicId !== undefined && open.topicId !== topicId) {
+      // The offset that we began at was of a topic that is gone.
+      open.topicId = topicId
+      this.#beginAgain(reading, 0n)
+      return
+    }
+    open.topicId = topicId
+    const ours: { record: RelayedRecord; offset: bigint }[] = []
+    for (const fetched of records) {
+      const record = fromKafka(fetched)
+      if ('stranger' in record) this.#options.observer.stranger(fetched, record.stranger)
+      else ours.push({ record, offset: fetched.offset })
+    }
+    const changed = open.lane.add(ours)
+    reading.isFull = open.lane.isFull
+    if (changed.size > 0) this.#options.grown([...changed])
+  }
+
+  #hearHeads(records: readonly FetchedRecord[]): void {
+    const sources = new Set<string>()
+    for (const record of records) {
+      for (const head of readHeadsRecord(record)) {
+        const heads = new Map(this.#announced.get(head.source))
+        this.#announced.set(head.source, heads.set(`${head.topic}/${head.partition}`, head))
+        sources.add(head.source)
+      }
+    }
+    if (sources.size > 0) this.#options.grown([...sources])
+  }
+
+  /** What was fetched is dropped; the cursors drop what they have read before. */
+  #beginAgain(reading: Reading, offset: bigint): void {
+    const open = this.#lanes.get(`${reading.topic}/${reading.partition}`)
+    reading.offset = offset
+    reading.isFull = false
+    if (open !== undefined) Object.assign(open, { lane: new Lane(), isFromStart: true })
+  }
+
+  async heads(source: string): Promise<readonly Head[]> {
+    const announced = this.#announced.get(source)
+    const heads: Head[] = []
+    for (const { reading, lane } of this.#lanes.values()) {
+      const { topic, partition } = reading
+      const end = lane.endOf(source)
+      const told = announced?.get(`${topic}/${partition}`)
+      if (end === undefined && told === undefined) continue
+      heads.push({
+        source,
+        topic,
+        partition,
+        generation: told?.generation ?? 1,
+        incarnation: end?.incarnation ?? 1,
+        next: end?.next ?? 0,
+        appendedAt: end?.appendedAt ?? 0,
+        announced: { next: told?.next ?? Number.POSITIVE_INFINITY, asOf: told?.asOf ?? 0 },
+      })
+    }
+    return heads
+  }
+
+  async readLog(source: string, ranges: readonly LogRange[], limitRows: number): Promise<readonly LogRow[]> {
+    const lowest = new Map<OpenLane, number>()
+    const rows = new Map<OpenLane, readonly LogRow[]>()
+    for (const { topic, partition, from } of ranges) {
+      const open = this.#lanes.get(`${topic}/${partition}`)
+      if (open !== undefined) lowest.set(open, Math.min(from, lowest.get(open) ?? from))
+    }
+    for (const [open, from] of lowest) {
+      const found = open.lane.read(source, from, limitRows * RECORDS_A_ROW)
+      if (found === undefined && !open.isFromStart) this.#beginAgain(open.reading, 0n)
+      open.lane.drop(source, from)
+      rows.set(open, found ?? [])
+      if (open.reading.isFull && !open.lane.isFull) {
+        open.reading.isFull = false
+        this.#fetcher.wake()
+      }
+    }
+    return [...rows.values()].flat()
+  }
+
+  /** Where the incarnation that a partition has now began. */
+  async beganAt(source: string, { topic, partition }: Omit<LogRange, 'from'>): Promise<number | undefined> {
+    return this.#lanes.get(`${topic}/${partition}`)?.lane.beganOf(source)
+  }
+
+  /** Where reading may begin after a restart. */
+  positions(): readonly Position[] {
+    return [...this.#lanes.values()].flatMap(({ reading: { topic, partition }, lane, topicId }) => {
+      const offset = lane.resumeAt()
+      if (offset === undefined || topicId === undefined) return []
+      return [{ topic, partition, topicId, offset: Number(offset) }]
+    })
+  }
+}
+
+/** A row of a database holds what one transaction appended; here each record is a row of its own. */
+const RECORDS_A_ROW = 8

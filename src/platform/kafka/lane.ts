@@ -1,0 +1,139 @@
+// What was fetched of one Kafka partition and not read yet: contiguous rows of each source that shares the partition.
+import type { LogRow } from '../ports.ts'
+import type { RelayedRecord } from './record-headers.ts'
+
+/** One record as a row of its source's log, with what was read of it already. */
+export interface FetchedRow extends LogRow {
+  readonly record: RelayedRecord
+  readonly offset: bigint
+}
+
+/** Where a source of the partition stands. */
+interface SourceLane {
+  readonly rows: FetchedRow[]
+  /** The sequence and incarnation of the next row that fits. */
+  next: number
+  incarnation: number
+  /** The lowest sequence that is here or was here since the lane began. */
+  lowest: number
+  /** Where the current incarnation began, as far as it was seen. */
+  began: number
+  /** The offset of the last row that was dropped because it was read: a later beginning may start behind it. */
+  readUpTo: bigint | undefined
+  /** A number is missing before what lies above it; what lies above is dropped until it is found. */
+  isGap: boolean
+  logId: string
+}
+
+/** More rows than this and the partition is left out of the requests until some were read. */
+const FULL_ROWS = 2000
+
+export class Lane {
+  readonly #sources = new Map<string, SourceLane>()
+
+  /** Adds what was fetched, in the order of the offsets. @returns the sources that have something new to read. */
+  add(fetched: readonly { readonly record: RelayedRecord; readonly offset: bigint }[]): ReadonlySet<string> {
+    const changed = new Set<string>()
+    for (const { record, offset } of fetched) {
+      if (this.#take(record, offset)) changed.add(record.source)
+    }
+    return changed
+  }
+
+  #take(record: RelayedRecord, offset: bigint): boolean {
+    const { source, sequence, incarnation, logId } = record
+    const lane = this.#sources.get(source) ?? newSource(record)
+    this.#sources.set(source, lane)
+    // Another log under a known name is nobody's to follow: a clone has to be given a name of its own first.
+    if (logId !== lane.logId || incarnation < lane.incarnation) return false
+    if (incarnation > lane.incarnation) {
+      Object.assign(lane, { incarnation, next: sequence, began: sequence, isGap: false })
+      lane.lowest = Math.min(lane.lowest, sequence)
+    }
+    if (sequence < lane.next) return false
+    if (sequence > lane.next) {
+      const isNews = !lane.isGap
+      lane.isGap = true
+      return isNews
+    }
+    lane.isGap = false
+    lane.next += 1
+    lane.rows.push(rowOf(record, offset))
+    return true
+  }
+
+  /** The next sequence of a source that can be read; one above a gap, so that whoever reads there finds it missing. */
+  endOf(
+    source: string,
+  ): { readonly next: number; readonly incarnation: number; readonly appendedAt: number } | undefined {
+    const lane = this.#sources.get(source)
+    if (lane === undefined) return undefined
+    const { next, incarnation, isGap, rows } = lane
+    return { next: isGap ? next + 1 : next, incarnation, appendedAt: rows.at(-1)?.appendedAt ?? 0 }
+  }
+
+  /** Where the source's present incarnation began, as far as it was seen here. */
+  beganOf(source: string): number | undefined {
+    return this.#sources.get(source)?.began
+  }
+
+  /** Rows of a source from a sequence on; undefined where they lie before what the lane knows. */
+  read(source: string, from: number, limit: number): readonly FetchedRow[] | undefined {
+    const lane = this.#sources.get(source)
+    if (lane === undefined) return []
+    if (from < lowestKept(lane)) return undefined
+    const at = lane.rows.findIndex(({ first }) => first >= from)
+    return at < 0 ? [] : lane.rows.slice(at, at + limit)
+  }
+
+  /** Drops what lies below: every group that reads here has read it. */
+  drop(source: string, below: number): void {
+    const lane = this.#sources.get(source)
+    if (lane === undefined) return
+    const count = lane.rows.findIndex(({ first }) => first >= below)
+    const dropped = lane.rows.splice(0, count < 0 ? lane.rows.length : count)
+    const last = dropped.at(-1)
+    if (last !== undefined) lane.readUpTo = last.offset
+  }
+
+  /** The offset behind which a new beginning finds all that was not read: undefined where nothing was read yet. */
+  resumeAt(): bigint | undefined {
+    const offsets = [...this.#sources.values()].map(({ rows, readUpTo }) => rows[0]?.offset ?? next(readUpTo))
+    if (offsets.length === 0 || offsets.includes(undefined)) return undefined
+    return (offsets as bigint[]).reduce((least, offset) => (offset < least ? offset : least))
+  }
+
+  get isFull(): boolean {
+    for (const { rows } of this.#sources.values()) if (rows.length >= FULL_ROWS) return true
+    return false
+  }
+}
+
+function next(offset: bigint | undefined): bigint | undefined {
+  return offset === undefined ? undefined : offset + 1n
+}
+
+function newSource({ sequence, incarnation, logId }: RelayedRecord): SourceLane {
+  const from = { next: sequence, lowest: sequence, began: sequence }
+  return { rows: [], ...from, incarnation, readUpTo: undefined, isGap: false, logId }
+}
+
+function lowestKept({ rows, next: end, lowest }: SourceLane): number {
+  return rows[0]?.first ?? Math.max(lowest, end)
+}
+
+function rowOf(record: RelayedRecord, offset: bigint): FetchedRow {
+  const { topic, partition, generation, incarnation, sequence, appendedAt } = record
+  return {
+    topic,
+    partition,
+    generation,
+    incarnation,
+    first: sequence,
+    last: sequence,
+    appendedAt,
+    body: '',
+    record,
+    offset,
+  }
+}

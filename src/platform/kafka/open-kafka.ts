@@ -1,0 +1,163 @@
+// From settings to what a process does with Kafka: it ships the logs of its databases, and reads those of others.
+import { topicNamed, type Topic } from '../../kernel/message.ts'
+import type { Service } from '../../kernel/service.ts'
+import type { PartHealth } from '../application.ts'
+import type { Clock, Log } from '../ports.ts'
+import { StoreRefused } from '../ports.ts'
+import type { Database } from '../runtime/lonja.ts'
+import type { Registry } from '../runtime/registry.ts'
+import type { Settings } from '../settings.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { KafkaAddress } from './address.ts'
+import { checkKafka, KafkaUnavailable } from './check-kafka.ts'
+import { headsTopic } from './heads-record.ts'
+import { kafkaReason } from './kafka-error.ts'
+import { KafkaLog } from './kafka-log.ts'
+import { kafkaAddressOf } from './kafka-settings.ts'
+import { PositionStore } from './position-store.ts'
+import { Relays } from './relays.ts'
+
+export interface OpenKafkaOptions {
+  readonly settings: Settings
+  readonly services: readonly Service[]
+  /** Those that run here. */
+  readonly chosen: readonly string[]
+  readonly databases: readonly Database[]
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: Metrics
+}
+
+const WRITE_POSITIONS_MS = 2000
+
+/** Every topic that has to be on the brokers. */
+export function topicsOnKafka(services: readonly Service[]): readonly Topic[] {
+  return [...services.flatMap(({ topics }) => topics.map(({ name }) => topicNamed(name))), headsTopic]
+}
+
+/**
+ * Undefined where the settings name no Kafka. One that can't be reached now is no reason not to start: what is appended
+ * waits in the database.
+ *
+ * @throws {KafkaRefused} {StoreRefused} where something has to be mended first.
+ */
+export async function openKafka(options: OpenKafkaOptions): Promise<OpenKafka | undefined> {
+  const { settings, services, log } = options
+  const address = kafkaAddressOf(settings)
+  if (address === undefined) return undefined
+  await checkKafka(address, topicsOnKafka(services)).catch((error: unknown) => {
+    if (!(error instanceof KafkaUnavailable)) throw error
+    log.warn(`${error.message} Until it is there, what is appended waits in the database.`)
+  })
+  return new OpenKafka(options, address)
+}
+
+export class OpenKafka {
+  readonly #options: OpenKafkaOptions
+  readonly #address: KafkaAddress
+  readonly #relays: Relays | undefined
+  #reader: { readonly log: KafkaLog; readonly store: PositionStore } | undefined
+  #cancelWriting = (): void => undefined
+  #failure: string | undefined
+
+  constructor(options: OpenKafkaOptions, address: KafkaAddress) {
+    this.#options = options
+    this.#address = address
+    const { databases, settings } = options
+    const relayed = databases.map(({ services }) => ({ url: urlOf(settings, services), services }))
+    const works = settings.roles.includes('worker')
+    const backlogLimit = settings.relayBacklogLimit
+    this.#relays = works ? new Relays({ ...options, address, databases: relayed, backlogLimit }) : undefined
+  }
+
+  /** The log of a service whose database is not opened here. */
+  logOf = (service: string): Log | undefined => {
+    const isHere = this.#options.databases.some(({ services }) => services.includes(service))
+    return isHere ? undefined : (this.#reader?.log ?? NOTHING_YET)
+  }
+
+  /** Reads on where the last run was. @param grown told which logs have something new. */
+  async start(registry: Registry, grown: (sources: readonly string[]) => void): Promise<void> {
+    await this.#relays?.start()
+    const topics = this.#foreignTopics(registry)
+    if (topics.length === 0) return
+    const { databases, clock, settings, chosen } = this.#options
+    const store = new PositionStore(urlOf(settings, databases[0]?.services ?? []), chosen.join(','))
+    await store.prepare()
+    const log = new KafkaLog({
+      address: this.#address,
+      clock,
+      topics,
+      holds: (partitions, partition) => databases.some(({ membership }) => membership.holds(partitions, partition)),
+      positions: await store.read(),
+      grown,
+      observer: { failed: (error) => this.#tell(error), stranger: (record, why) => this.#tellStranger(record, why) },
+    })
+    this.#reader = { log, store }
+    log.start()
+    this.#writePositions()
+  }
+
+  /** What groups here hear of services whose databases are elsewhere. */
+  #foreignTopics({ groups, sourcesOf }: Registry): readonly string[] {
+    const heard = groups.filter(({ service }) => this.#options.chosen.includes(service)).flatMap(({ topics }) => topics)
+    const isForeign = (topic: string): boolean => sourcesOf(topic).some((source) => this.logOf(source) !== undefined)
+    return [...new Set(heard)].filter(isForeign).toSorted()
+  }
+
+  #writePositions(): void {
+    this.#cancelWriting = this.#options.clock.after(WRITE_POSITIONS_MS, () => {
+      const { log, store } = this.#reader ?? {}
+      // A hint that is not written costs some reading at the next start.
+      void store?.write(log?.positions() ?? []).catch(() => undefined)
+      this.#writePositions()
+    })
+  }
+
+  #tell(error: unknown): void {
+    const reason = kafkaReason(error)
+    if (reason !== this.#failure) this.#options.log.warn(`Kafka can't be read at present: ${reason}.`)
+    this.#failure = reason
+  }
+
+  #tellStranger({ topic, partition, offset }: { topic: string; partition: number; offset: bigint }, why: string): void {
+    this.#options.log.error(`A record at offset ${offset} is none of ours: ${why}. It is left alone.`, {
+      topic,
+      partition,
+    })
+  }
+
+  /** What was appended by this process. */
+  wake(): void {
+    this.#relays?.wake()
+  }
+
+  async health(): Promise<readonly PartHealth[]> {
+    return (await this.#relays?.health()) ?? []
+  }
+
+  lookAt(metrics: Metrics): void {
+    const relays = this.#relays
+    if (relays === undefined) return
+    metrics.lookAt({ relayBacklog: () => relays.backlogByTopic(), relayAgeSeconds: () => relays.ageByTopic() })
+  }
+
+  async stop(): Promise<void> {
+    this.#cancelWriting()
+    const { log, store } = this.#reader ?? {}
+    await log?.stop()
+    await store?.write(log?.positions() ?? []).catch(() => undefined)
+    await store?.close()
+    await this.#relays?.stop()
+  }
+}
+
+/** Before the reader is there nothing is known of logs elsewhere. */
+const NOTHING_YET: Log = { heads: async () => [], readLog: async () => [] }
+
+function urlOf({ store, storeByService }: Settings, services: readonly string[]): string {
+  const address = storeByService[services[0] ?? ''] ?? store
+  if (address.kind === 'postgres') return address.url
+  throw new StoreRefused('Kafka needs PostgreSQL: name one with --store postgres://…, or leave --log away.')
+}
