@@ -1,0 +1,45 @@
+// Two processes with a database each and only Kafka between them: orders go through both, and every one ends.
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { kafkaIsHere, startKafka } from '../../src/testing/kafka/kafka.ts'
+import { makeTopics } from '../../src/testing/kafka/relayed.ts'
+import { serveOnKafka } from '../../src/testing/kafka/served.ts'
+import { sharedPostgres } from '../../src/testing/postgres.ts'
+import { waitFor } from '../../src/testing/wait-for.ts'
+
+const timeout = 240_000
+const withinMs = 60_000
+
+const front = 'clients,catalog,orders,notifications,analytics'
+const back = 'inventory,payments,shipping'
+
+suite('services with databases of their own', async () => {
+  if (!(await kafkaIsHere())) return
+
+  test('orders go through both databases, with Kafka alone between them', { timeout }, async () => {
+    const kafka = await startKafka()
+    const [one, other] = [await sharedPostgres(), await sharedPostgres()]
+    await makeTopics({ brokers: kafka.brokers, clientId: 'test' })
+    const stores = Object.fromEntries(back.split(',').map((name) => [`STORE_URL_${name.toUpperCase()}`, other]))
+    const log = `kafka://${kafka.brokers[0]}`
+    const shop = await serveOnKafka(['--services', front, '--store', one, '--log', log], stores)
+    const depot = await serveOnKafka(['--services', back, '--store', one, '--log', log], stores)
+    try {
+      const { orderIds } = await shop.placeOrders(10, { stock: 8 })
+      const ends = await waitFor(
+        async () => {
+          const orders = await Promise.all(orderIds.map((orderId) => shop.order(orderId)))
+          return orders.every(({ status }) => status !== 'PENDING' && status !== 'PAID') && orders
+        },
+        { withinMs, what: 'every order has ended' },
+      )
+      const statuses = ends.map(({ status, reason = '' }) => `${status} ${reason}`.trim()).toSorted()
+      assert.deepEqual(statuses, [...Array(2).fill('CANCELLED OUT_OF_STOCK'), ...Array(8).fill('CONFIRMED')])
+      assert.deepEqual([shop.told, depot.told], [[], []])
+    } finally {
+      await shop.stop()
+      await depot.stop()
+      await kafka.stop()
+    }
+  })
+})
