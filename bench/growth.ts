@@ -42,11 +42,11 @@ async function figuresOn(context: Context, dialect: Dialect): Promise<readonly F
     const small = await places.copy(seed, `${dialect}few${run}`)
     smallRuns.push(await runOn(context, small, `${dialect}Small`))
     await verify(small)
-    places.remove(small)
+    await places.remove(small)
     largeRuns.push(await runOn(context, large, `${dialect}Large`))
   }
   await verify(large)
-  places.remove(large)
+  await places.remove(large)
   return [
     ...figuresOf(`${dialect}Small`, smallRuns),
     ...figuresOf(`${dialect}Large`, largeRuns),

@@ -63,7 +63,7 @@ async function runsOn(context: Context, dialect: Dialect): Promise<Runs> {
   }
   await shop.stop()
   await verify(place)
-  places.remove(place)
+  await places.remove(place)
   return { commits, accepted, confirmed }
 }
 

@@ -7,7 +7,7 @@ import type { Dialect } from './support/options.ts'
 import { peakMegabytes, processorTimes, residentMegabytes } from './support/processes.ts'
 import { startOverHttp, type Shop } from './support/programs.ts'
 
-/** With the usual 5 seconds, the 20 that issue 3 names. */
+/** With the usual 5 seconds these are 20. */
 const IDLE_FACTOR = 4
 const GOALS = { idleMegabytes: 150, saturatedMegabytes: 450, statementsPerSecond: 5, cpuPercent: 1 }
 
@@ -55,7 +55,7 @@ async function figuresOn(context: Context, dialect: Dialect): Promise<readonly F
   const afterwards = residentMegabytes(shop.pid)
   await shop.stop()
   await verify(place)
-  places.remove(place)
+  await places.remove(place)
   const figure = (name: string, unit: string, value: number): Figure => {
     return { name: `${dialect}${name}`, unit, values: [value] }
   }

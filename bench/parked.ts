@@ -11,7 +11,7 @@ import { addTroubledProducts } from './support/shop.ts'
 const PARKED_KEYS = 1000
 const MIN_PAIRS = 10
 const PER_SECOND = 200
-/** Issue 4, section 5. */
+/** What healthy keys may lose beside parked ones. */
 const P99_RATIO = 1.15
 const RATE_RATIO = 0.9
 const PARK_LIMIT_MS = 180_000
@@ -64,7 +64,7 @@ async function figuresOn(context: Context, dialect: Dialect): Promise<readonly F
   for (const shop of Object.values(shops)) {
     await shop.stop()
     await verify(shop.place)
-    context.places.remove(shop.place)
+    await context.places.remove(shop.place)
   }
   return figuresOf(dialect, pairs)
 }

@@ -52,7 +52,7 @@ async function figuresOn(context: Context, dialect: Dialect): Promise<readonly F
   }
   await shop.stop()
   await verify(place)
-  places.remove(place)
+  await places.remove(place)
   const foreign = runs.map((run) => run.foreign)
   return [
     {

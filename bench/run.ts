@@ -1,6 +1,7 @@
 // `npm run bench [name]`: lists the benches, or runs one of them or all and prints what it found.
 import { createTerminal, tableOf, type Terminal } from '../src/cli/terminal.ts'
 import { growth } from './growth.ts'
+import { kafka } from './kafka.ts'
 import { latency } from './latency.ts'
 import { memory } from './memory.ts'
 import { parked } from './parked.ts'
@@ -16,7 +17,7 @@ import { Places } from './support/places.ts'
 import { endPrograms } from './support/programs.ts'
 import { reportLines } from './support/report.ts'
 
-const benches: readonly Bench[] = [sagas, latency, replay, start, memory, parked, growth]
+const benches: readonly Bench[] = [sagas, latency, replay, start, memory, parked, growth, kafka]
 
 const EXIT_FAILED = 1
 

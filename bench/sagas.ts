@@ -7,7 +7,7 @@ import { peakMegabytes } from './support/processes.ts'
 import { startInProcess, startOverHttp } from './support/programs.ts'
 import { measureReference, type Reference } from './support/reference.ts'
 
-/** Issue 3, section 7: on two cores. */
+/** On two cores that everything shares. */
 const GOALS: Readonly<Record<string, Figure['goal']>> = {
   sqliteInProcess: { atLeast: 4000 },
   sqliteInProcessMicrosPerOrder: { atMost: 220 },
@@ -68,7 +68,7 @@ async function runsOf(context: Context, dialect: Dialect, way: Way): Promise<rea
   }
   await shop.stop()
   await verify(place)
-  places.remove(place)
+  await places.remove(place)
   return runs
 }
 

@@ -54,7 +54,7 @@ async function runsOn(context: Context, dialect: Dialect): Promise<readonly Run[
     runs.push(await startOnce(context, place, nameOf(dialect)))
   }
   await verify(place)
-  places.remove(place)
+  await places.remove(place)
   return runs
 }
 

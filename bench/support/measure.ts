@@ -17,6 +17,8 @@ export interface Measured {
   readonly microsPerOrder: number
   /** Of PostgreSQL's processes; 0 on SQLite, which runs in Lonja's own. */
   readonly databaseMicrosPerOrder: number
+  /** Of Kafka's brokers. */
+  readonly kafkaMicrosPerOrder: number
   readonly statementsPerOrder: number
   readonly transactionsPerOrder: number
   /** Of one transaction, from its begin to its commit. */
@@ -42,6 +44,7 @@ export async function measure(shop: Shop, plan: FeedPlan, onProgress?: OnProgres
     perSecond: fed.orders / seconds,
     microsPerOrder: (meters.cpuMicros - metersBefore.cpuMicros) / fed.orders,
     databaseMicrosPerOrder: (times.postgresMicros - timesBefore.postgresMicros) / fed.orders,
+    kafkaMicrosPerOrder: (times.kafkaMicros - timesBefore.kafkaMicros) / fed.orders,
     statementsPerOrder: (meters.statements - metersBefore.statements) / fed.orders,
     transactionsPerOrder: transactions / fed.orders,
     transactionMs: ((meters.transactionSeconds - metersBefore.transactionSeconds) * 1000) / transactions,

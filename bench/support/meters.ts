@@ -8,7 +8,7 @@ export interface Meters {
   readonly transactionSeconds: number
   /** Batches that did not commit, by reason: conflict, fault, unavailable. */
   readonly interrupted: Readonly<Record<string, number>>
-  /** Records that groups have still to read, and calls to the outside without an answer. */
+  /** Records that groups have still to read or Kafka has still to get, and calls to the outside without an answer. */
   readonly underWay: number
 }
 
@@ -43,7 +43,7 @@ export async function readMeters(address: string): Promise<Meters> {
     transactionSeconds: sum('lonja_transaction_seconds_sum'),
     cpuMicros: sum('lonja_process_cpu_seconds_total') * 1e6,
     interrupted: Object.fromEntries(reasons.map((reason) => [reason, ofReason(reason)])),
-    underWay: sum('lonja_group_lag_records') + sum('lonja_open_effects'),
+    underWay: sum('lonja_group_lag_records') + sum('lonja_open_effects') + sum('lonja_relay_backlog_records'),
   }
 }
 

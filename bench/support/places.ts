@@ -5,6 +5,10 @@ import { join } from 'node:path'
 import type { Store } from '../../src/platform/ports.ts'
 import { openPostgres } from '../../src/platform/store/postgres.ts'
 import { openSqlite } from '../../src/platform/store/sqlite.ts'
+import { topicsOnKafka } from '../../src/platform/kafka/open-kafka.ts'
+import { TopicAdmin } from '../../src/platform/kafka/topics.ts'
+import { services } from '../../src/services.ts'
+import { startKafka, type Kafka } from '../../src/testing/kafka/kafka.ts'
 import { startPostgres, type Postgres } from '../../src/testing/postgres.ts'
 import type { Dialect } from './options.ts'
 
@@ -14,6 +18,8 @@ export interface Place {
   readonly name: string
   /** The setting `store`. */
   readonly url: string
+  /** Brokers that its logs are shipped to. */
+  readonly brokers?: readonly string[]
   /** Orders that were placed here and must all be confirmed. */
   orders: number
 }
@@ -22,6 +28,7 @@ export class Places {
   readonly folder = mkdtempSync(join(tmpdir(), 'lonja-bench-'))
   readonly #leave = (): void => rmSync(this.folder, { recursive: true, force: true })
   #postgres: Promise<Postgres> | undefined
+  readonly #kafkas = new Map<string, Kafka>()
 
   constructor() {
     process.on('exit', this.#leave)
@@ -31,6 +38,16 @@ export class Places {
   async make(dialect: Dialect, name: string): Promise<Place> {
     const url = dialect === 'sqlite' ? `sqlite:${this.#file(name)}` : await (await this.#server()).createDatabase(name)
     return { dialect, name, url, orders: 0 }
+  }
+
+  /** An empty PostgreSQL database whose logs go to a Kafka of its own. */
+  async makeOnKafka(name: string): Promise<Place> {
+    const kafka = await startKafka({ profile: 'bench' })
+    this.#kafkas.set(name, kafka)
+    const admin = new TopicAdmin({ brokers: kafka.brokers, clientId: 'bench' })
+    await admin.create(topicsOnKafka(services), 1)
+    await admin.close()
+    return { ...(await this.make('postgres', name)), brokers: kafka.brokers }
   }
 
   /** A copy of a database that nobody has open. */
@@ -44,12 +61,15 @@ export class Places {
   }
 
   /** Frees the disk; PostgreSQL's databases go with their server. */
-  remove({ dialect, name }: Place): void {
+  async remove({ dialect, name }: Place): Promise<void> {
+    await this.#kafkas.get(name)?.stop()
+    this.#kafkas.delete(name)
     if (dialect === 'sqlite')
       for (const end of ['', '-wal', '-shm']) rmSync(`${this.#file(name)}${end}`, { force: true })
   }
 
   async stop(): Promise<void> {
+    for (const kafka of this.#kafkas.values()) await kafka.stop()
     await (await this.#postgres)?.stop()
     this.#leave()
     process.off('exit', this.#leave)

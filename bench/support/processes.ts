@@ -45,6 +45,8 @@ export interface ProcessorTimes {
   readonly ownMicros: number
   /** Of the PostgreSQL servers among them. */
   readonly postgresMicros: number
+  /** Of Kafka's brokers among them. */
+  readonly kafkaMicros: number
   /** Of everybody on the machine, and what its host took away (steal). */
   readonly machineMicros: number
 }
@@ -55,6 +57,7 @@ export function processorTimes(): ProcessorTimes {
   return {
     ownMicros: sum(own),
     postgresMicros: sum(own.filter(({ name }) => name === 'postgres')),
+    kafkaMicros: sum(own.filter(({ name }) => name === 'java')),
     machineMicros: machineMicros(),
   }
 }

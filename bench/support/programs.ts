@@ -34,9 +34,9 @@ class Program {
   readonly exited: Promise<unknown>
   readonly #lines: string[] = []
 
-  constructor(args: readonly string[], options: { readonly folder?: string; readonly storeUrl?: string } = {}) {
-    const { folder, storeUrl } = options
-    const store = storeUrl === undefined ? {} : { LONJA_STORE_URL: storeUrl }
+  constructor(args: readonly string[], options: { readonly folder?: string; readonly place?: Place } = {}) {
+    const { folder, place } = options
+    const store = place === undefined ? {} : environmentOf(place)
     this.child = spawn(process.execPath, [...args], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // Settings of whoever runs the bench must not steer what is measured.
@@ -117,7 +117,7 @@ export interface InProcessShop extends Shop {
 /** The application with its callers in one process. */
 export async function startInProcess(options: ProgramOptions): Promise<InProcessShop> {
   const { place } = options
-  const program = new Program([...profileFlags(options), SHOP_PROCESS], { storeUrl: place.url })
+  const program = new Program([...profileFlags(options), SHOP_PROCESS], { place })
   const told = await program.ask(undefined)
   if (!('address' in told)) throw program.failure('It did not tell its address.')
   return {
@@ -159,7 +159,11 @@ export async function startOverHttp(options: ProgramOptions): Promise<Shop> {
 export function startServer(options: ProgramOptions, port = 0): Program {
   const flags = ['--port', String(port), '--log-level', 'error', '--window-report', 'off']
   const preload = options.preload === undefined ? [] : ['--import', options.preload]
-  return new Program([...profileFlags(options), ...preload, MAIN, 'serve', ...flags], { storeUrl: options.place.url })
+  return new Program([...profileFlags(options), ...preload, MAIN, 'serve', ...flags], { place: options.place })
+}
+
+function environmentOf({ url, brokers }: Place): Readonly<Record<string, string>> {
+  return { LONJA_STORE_URL: url, ...(brokers && { KAFKA_BROKERS: brokers.join(',') }) }
 }
 
 function profileFlags({ profile }: ProgramOptions): readonly string[] {
