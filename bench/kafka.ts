@@ -1,4 +1,4 @@
-// What Kafka costs: whole sagas with every record shipped, the relay alone, a reader alone, and how long a record takes.
+// What Kafka costs: whole sagas with all records shipped, the relay alone, a reader alone, and how long a record takes.
 import { topicNamed } from '../src/kernel/message.ts'
 import { Fetcher, type Reading } from '../src/platform/kafka/fetcher.ts'
 import { fromKafka } from '../src/platform/kafka/record-headers.ts'
@@ -147,7 +147,7 @@ async function caughtUp(count: () => number): Promise<void> {
   }
 }
 
-/** Orders are stored while nobody relays; then the relay ships them, and a reader reads them, each with nothing else. */
+/** Orders are stored while nobody relays; then the relay ships them, and a reader reads them, each alone. */
 async function aloneOf({ places, options, progress }: Context): Promise<readonly Figure[]> {
   const shipped: number[] = []
   const read: number[] = []

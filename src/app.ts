@@ -163,28 +163,15 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
   const services = servicesWith(settings)
   const works = settings.roles.includes('worker')
   const chosen = chosenOf(settings)
-  const opened = await openDatabases({
-    settings,
-    services: services.map(({ name }) => name),
-    chosen,
-    works,
-    isAlone: settings.brokers === undefined,
-    partitionCounts: partitionCountsOf(services),
-    clock: systemClock,
-    onIncarnation: (service) =>
-      log.error('A database is another one than before or went back in time; its log goes on under a new number.', {
-        service,
-      }),
-    afresh: options.afresh === true,
-  })
+  const kafka = await openKafka({ settings, services, chosen, clock: systemClock, log, metrics })
+  const opened = await openStores({ settings, options, log }, services)
   const { adapters, stopAdapters } = adaptersOf(settings, systemClock)
   const store = [...new Set(opened.databases.map(({ store: { dialect } }) => dialect))].join('+')
   const { alertUrl: url, alertSecret: secret } = settings
   const alerts = openAlerts({ url, secret, clock: systemClock, telemetry: { log, metrics } })
   const told = alerts.observing(observeRuntime(store, { log, metrics }))
   const { observer, count } = countCompensations(tracing?.observing(told) ?? told, services)
-  const { databases } = opened
-  const kafka = await openKafka({ settings, services, chosen, databases, clock: systemClock, log, metrics })
+  kafka?.join(opened.databases)
   const application = new Lonja({
     ...(kafka && { relays: kafka, logOf: kafka.logOf }),
     services,
@@ -221,6 +208,26 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
   watch(metrics, application, opened)
   kafka?.lookAt(metrics)
   return { application, compensations: count, stop: stopAll }
+}
+
+function openStores(
+  { settings, options, log }: Pick<Start, 'settings' | 'options' | 'log'>,
+  services: readonly Service[],
+): Promise<OpenDatabases> {
+  return openDatabases({
+    settings,
+    services: services.map(({ name }) => name),
+    chosen: chosenOf(settings),
+    works: settings.roles.includes('worker'),
+    isAlone: settings.brokers === undefined,
+    partitionCounts: partitionCountsOf(services),
+    clock: systemClock,
+    onIncarnation: (service) =>
+      log.error('A database is another one than before or went back in time; its log goes on under a new number.', {
+        service,
+      }),
+    afresh: options.afresh === true,
+  })
 }
 
 interface Opened {

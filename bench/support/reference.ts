@@ -50,7 +50,7 @@ async function onNewDatabase<Result>(
     return await work(writer)
   } finally {
     await writer.close()
-    places.remove(place)
+    await places.remove(place)
   }
 }
 

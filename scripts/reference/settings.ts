@@ -1,5 +1,5 @@
 // The page of the settings: every setting with its flag, its variables, its default and its meaning.
-import type { Setting } from '../../src/platform/settings/setting.ts'
+import type { Setting } from '../../src/platform/settings/parsers.ts'
 import { settingsTable } from '../../src/platform/settings/table.ts'
 import { code, codes, page, table } from './markdown.ts'
 

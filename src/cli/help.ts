@@ -1,5 +1,5 @@
 // The texts of `--help`: all commands at a glance, and one command with its flags and settings.
-import type { Setting } from '../platform/settings/setting.ts'
+import type { Setting } from '../platform/settings/parsers.ts'
 import { settingsTable } from '../platform/settings/table.ts'
 import type { Command } from './command.ts'
 import { tableOf, wrapped } from './terminal.ts'

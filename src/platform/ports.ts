@@ -90,7 +90,7 @@ export interface Head {
   readonly first: number
   readonly next: number
   readonly appendedAt: number
-  /** Where the log is read over Kafka: where it ended in its own database, and when. `next` is then what has arrived. */
+  /** Read over Kafka: where it ended in its own database, and when. `next` is then what has arrived. */
   readonly announced?: { readonly next: number; readonly asOf: number }
 }
 

@@ -1,8 +1,7 @@
 // The settings of the process, filled from flags over environment over .env over defaults.
 import { parseEnv } from 'node:util'
 import { nearest, readCommandLine, type CommandFlags, type CommandLine } from './settings/command-line.ts'
-import { Unfit, type StoreAddress } from './settings/parsers.ts'
-import type { Setting } from './settings/setting.ts'
+import { Unfit, type Setting, type StoreAddress } from './settings/parsers.ts'
 import { settingsTable } from './settings/table.ts'
 
 type Name = keyof typeof settingsTable

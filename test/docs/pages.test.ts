@@ -7,7 +7,7 @@ import metadata from '../../package.json' with { type: 'json' }
 import { commands } from '../../src/cli/commands.ts'
 import { createCodeBook } from '../../src/platform/http/codes.ts'
 import { operationCodes } from '../../src/platform/operations/service.ts'
-import type { Setting } from '../../src/platform/settings/setting.ts'
+import type { Setting } from '../../src/platform/settings/parsers.ts'
 import { settingsTable } from '../../src/platform/settings/table.ts'
 import { services } from '../../src/services.ts'
 import { CANCEL_REASONS } from '../../src/services/orders/contract.ts'

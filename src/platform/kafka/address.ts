@@ -13,7 +13,7 @@ export interface KafkaAddress {
   readonly sasl?: { readonly mechanism: SaslMechanism; readonly username: string; readonly password: string }
 }
 
-/** What every client of ours is made with. A broker that is gone refuses at once; one that hangs must not hold us long. */
+/** A broker that is gone refuses at once; one that hangs must not hold us long. */
 export const CONNECT_WITHIN_MS = 2000
 export const ANSWER_WITHIN_MS = 8000
 

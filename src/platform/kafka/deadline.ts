@@ -1,4 +1,4 @@
-// Waits for an answer of Kafka's client, but never longer than we decide: its own limits add up to twenty seconds and more.
+// Waits for Kafka's client, but never longer than we decide: its own limits add up to twenty seconds and more.
 
 /** The client did not answer in time. What was asked may have happened or not. */
 export class KafkaLate extends Error {

@@ -111,7 +111,7 @@ export class Fetcher {
     return promise.finally(cancel)
   }
 
-  /** One unknown topic fails the whole question, so each is asked for alone; one that is missing is looked for again. */
+  /** One unknown topic fails the whole question, so each is asked for alone; a missing one is looked for again. */
   async #lookUp(): Promise<void> {
     let isMissing = false
     for (const topic of new Set(this.#readings().map((reading) => reading.topic))) {

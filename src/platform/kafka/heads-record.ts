@@ -11,7 +11,7 @@ export const headsTopic: Topic = {
   service: 'lonja',
   kind: 'events',
   partitions: 1,
-  retentionHours: 1,
+  keep: '1 h',
   compression: 'lz4',
 }
 
@@ -21,12 +21,14 @@ export interface AnnouncedHead {
   readonly topic: string
   readonly partition: number
   readonly generation: number
+  /** What lies below is no longer kept there. */
+  readonly first: number
   readonly next: number
   /** Everything that was appended before is counted. Milliseconds since the epoch, by the database's clock. */
   readonly asOf: number
 }
 
-type Told = readonly [topic: string, partition: number, generation: number, next: number]
+type Told = readonly [topic: string, partition: number, generation: number, first: number, next: number]
 
 interface Announcement {
   readonly asOf: number
@@ -42,7 +44,7 @@ export function headsRecord(name: string, heads: readonly AnnouncedHead[]): Outg
     heads: Object.fromEntries(
       [...bySource].map(([source, own]) => [
         source,
-        own.map(({ topic, partition, generation, next }): Told => [topic, partition, generation, next]),
+        own.map(({ topic, partition, generation, first, next }): Told => [topic, partition, generation, first, next]),
       ]),
     ),
   }
@@ -55,7 +57,9 @@ export function readHeadsRecord({ value }: FetchedRecord): readonly AnnouncedHea
   try {
     const { asOf, heads } = JSON.parse(value?.toString() ?? '') as Announcement
     return Object.entries(heads).flatMap(([source, told]) =>
-      told.map(([topic, partition, generation, next]) => ({ source, topic, partition, generation, next, asOf })),
+      told.map(([topic, partition, generation, first, next]) => {
+        return { source, topic, partition, generation, first, next, asOf }
+      }),
     )
   } catch {
     return []

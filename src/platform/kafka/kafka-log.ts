@@ -155,6 +155,7 @@ export class KafkaLog implements Log {
         partition,
         generation: told?.generation ?? 1,
         incarnation: end?.incarnation ?? 1,
+        first: told?.first ?? 0,
         next: end?.next ?? 0,
         appendedAt: end?.appendedAt ?? 0,
         announced: { next: told?.next ?? Number.POSITIVE_INFINITY, asOf: told?.asOf ?? 0 },

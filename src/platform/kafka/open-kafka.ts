@@ -23,7 +23,6 @@ export interface OpenKafkaOptions {
   readonly services: readonly Service[]
   /** Those that run here. */
   readonly chosen: readonly string[]
-  readonly databases: readonly Database[]
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics
@@ -46,6 +45,7 @@ export async function openKafka(options: OpenKafkaOptions): Promise<OpenKafka | 
   const { settings, services, log } = options
   const address = kafkaAddressOf(settings)
   if (address === undefined) return undefined
+  for (const service of options.chosen) urlOf(settings, [service])
   await checkKafka(address, topicsOnKafka(services)).catch((error: unknown) => {
     if (!(error instanceof KafkaUnavailable)) throw error
     log.warn(`${error.message} Until it is there, what is appended waits in the database.`)
@@ -56,7 +56,8 @@ export async function openKafka(options: OpenKafkaOptions): Promise<OpenKafka | 
 export class OpenKafka {
   readonly #options: OpenKafkaOptions
   readonly #address: KafkaAddress
-  readonly #relays: Relays | undefined
+  #databases: readonly Database[] = []
+  #relays: Relays | undefined
   #reader: { readonly log: KafkaLog; readonly store: PositionStore } | undefined
   #cancelWriting = (): void => undefined
   #failure: string | undefined
@@ -64,16 +65,21 @@ export class OpenKafka {
   constructor(options: OpenKafkaOptions, address: KafkaAddress) {
     this.#options = options
     this.#address = address
-    const { databases, settings } = options
+  }
+
+  /** The databases that are open here: their logs are shipped, all others are read over Kafka. */
+  join(databases: readonly Database[]): void {
+    const { settings } = this.#options
+    this.#databases = databases
+    if (!settings.roles.includes('worker')) return
     const relayed = databases.map(({ services }) => ({ url: urlOf(settings, services), services }))
-    const works = settings.roles.includes('worker')
     const backlogLimit = settings.relayBacklogLimit
-    this.#relays = works ? new Relays({ ...options, address, databases: relayed, backlogLimit }) : undefined
+    this.#relays = new Relays({ ...this.#options, address: this.#address, databases: relayed, backlogLimit })
   }
 
   /** The log of a service whose database is not opened here. */
   logOf = (service: string): Log | undefined => {
-    const isHere = this.#options.databases.some(({ services }) => services.includes(service))
+    const isHere = this.#databases.some(({ services }) => services.includes(service))
     return isHere ? undefined : (this.#reader?.log ?? NOTHING_YET)
   }
 
@@ -82,7 +88,8 @@ export class OpenKafka {
     await this.#relays?.start()
     const topics = this.#foreignTopics(registry)
     if (topics.length === 0) return
-    const { databases, clock, settings, chosen } = this.#options
+    const { clock, settings, chosen } = this.#options
+    const databases = this.#databases
     const store = new PositionStore(urlOf(settings, databases[0]?.services ?? []), chosen.join(','))
     await store.prepare()
     const log = new KafkaLog({

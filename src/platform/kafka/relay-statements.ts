@@ -66,7 +66,7 @@ export const writeMarks = `WITH held AS (${HELD} AND epoch = $2::bigint)
 /** Where every partition of these logs ends, by the database's clock at the snapshot. */
 export function readHeads(sources: readonly string[]): string {
   const parts = sources.map(
-    (source) => `SELECT '${source}', topic, partition, generation, next,
+    (source) => `SELECT '${source}', topic, partition, generation, first, next,
       (extract(epoch FROM statement_timestamp()) * 1000)::bigint FROM ${postgresName(source, 'heads')}`,
   )
   return parts.join(' UNION ALL ')

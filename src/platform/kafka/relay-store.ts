@@ -55,7 +55,7 @@ const ROWS_A_PARTITION = 100
 const CONNECT_WITHIN_MS = 2000
 
 const BEGIN = { text: 'BEGIN READ WRITE' }
-/** A mark that a crash loses is a record shipped twice, which every cursor drops; waiting for the disk gains nothing. */
+/** A mark that a crash loses is a record shipped twice, which every cursor drops: the disk need not be waited for. */
 const NOT_DURABLE = { text: 'SET LOCAL synchronous_commit = off' }
 const COMMIT = { text: 'COMMIT' }
 
@@ -156,8 +156,8 @@ export class RelayStore {
   /** Where every log ends, and when that was so by the database's clock. */
   async heads(): Promise<readonly AnnouncedHead[]> {
     const { rows } = await this.#read(statements.readHeads(this.#options.sources), [])
-    return rows.map(([source, topic, partition, generation, next, asOf]) => {
-      return { source, topic, partition, generation, next, asOf } as AnnouncedHead
+    return rows.map(([source, topic, partition, generation, first, next, asOf]) => {
+      return { source, topic, partition, generation, first, next, asOf } as AnnouncedHead
     })
   }
 

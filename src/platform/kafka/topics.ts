@@ -1,6 +1,6 @@
 // The topics on the brokers: made as declared, never by themselves, and compared with what is there.
 import { Admin } from '@platformatic/kafka'
-import type { Topic } from '../../kernel/message.ts'
+import { keptMs, type Topic } from '../../kernel/message.ts'
 import { addressOptions, type KafkaAddress } from './address.ts'
 import { within } from './deadline.ts'
 import { isUnknownTopic, kafkaCodes } from './kafka-error.ts'
@@ -25,9 +25,10 @@ export interface PartitionEnds {
 }
 
 /** The settings of a topic on the brokers, as its declaration wants them. */
-export function configOf({ retentionHours, compression }: Topic): readonly { name: string; value: string }[] {
+export function configOf({ compression, ...topic }: Topic): readonly { name: string; value: string }[] {
+  const kept = keptMs(topic)
   return [
-    { name: 'retention.ms', value: String(retentionHours * HOUR_MS) },
+    { name: 'retention.ms', value: kept === Number.POSITIVE_INFINITY ? FOR_EVER : String(kept) },
     { name: 'cleanup.policy', value: 'delete' },
     { name: 'compression.type', value: compression === 'none' ? 'uncompressed' : compression },
   ]
@@ -39,7 +40,8 @@ const DEADLINE_MS = 12_000
 const LOOK_AGAIN_MS = 50
 const RETRIES = 2
 const RETRY_MS = 100
-const HOUR_MS = 3_600_000
+/** What Kafka calls it. */
+const FOR_EVER = '-1'
 /** Kafka's number for a topic among the kinds of things that have settings. */
 const TOPIC = 2
 const LATEST = -1n

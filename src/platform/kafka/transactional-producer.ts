@@ -76,7 +76,7 @@ export class TransactionalProducer {
       autocreateTopics: false,
       // Fewer, or none, and it gives up or never does: 2^53 tries where nothing is said.
       retries: RETRIES,
-      retryDelay: (_client, _operation, attempt, _retries, error) => retryDelayMs(attempt, error),
+      retryDelay: (...[, , attempt, , error]) => retryDelayMs(attempt, error),
     })
     this.#producer.on('error', () => undefined)
   }

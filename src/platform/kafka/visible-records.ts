@@ -1,4 +1,4 @@
-// Which records of fetched batches a reader may see: those below the aborted ones' markers are dropped, as Java's does it.
+// Which records of fetched batches a reader may see: those of aborted transactions are dropped, as Java's client does.
 import type { FetchedRecord } from './record-headers.ts'
 
 /** A batch as the client decodes it. */
@@ -37,7 +37,7 @@ const IS_CONTROL = 0b10_0000
 const ABORT = 0
 
 /**
- * Drops what belongs to aborted transactions: from the first offset of each, of its producer, up to that producer's next
+ * Drops what belongs to aborted transactions: from the first offset of each, of its producer, up to the producer's next
  * abort marker, as `org.apache.kafka.clients.consumer.internals.CompletedFetch` does (Apache Kafka 4.3.1). The client's
  * own filter delivers aborted records and drops committed ones.
  *

@@ -19,7 +19,7 @@ export interface Channel {
   /** The next sequence to be appended, as far as this process knows. */
   next: number
   appendedAt: number
-  /** Where it ended in its own database, and when, where it is read over Kafka; nothing is known before the first word. */
+  /** Read over Kafka: where it ended in its own database, and when. */
   announced: Head['announced']
   /** Until then its own appends are read back from the store: another process appends here too. */
   contendedUntil: number

@@ -1,5 +1,5 @@
 // Reads a command line: the flags of settings, the flags of the command, and the words between them.
-import type { Setting } from './setting.ts'
+import type { Setting } from './parsers.ts'
 import { settingsTable } from './table.ts'
 
 export interface CommandLine {

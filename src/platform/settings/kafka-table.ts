@@ -1,8 +1,5 @@
 // The settings of the Kafka transport; without brokers nothing of it runs.
-import { brokerList, onOff, oneOf, orNothing, whole } from './parsers.ts'
-import type { Setting } from './setting.ts'
-
-const setting = <Value>(rules: Setting<Value>): Setting<Value> => rules
+import { brokerList, onOff, oneOf, orNothing, setting, whole } from './parsers.ts'
 
 export const kafkaTable = {
   brokers: setting({
@@ -11,7 +8,7 @@ export const kafkaTable = {
     fallback: '',
     parse: orNothing(brokerList),
     description:
-      'Kafka that the logs are shipped to: kafka://host:9092,host:9092; also KAFKA_BROKER_1, KAFKA_BROKER_2, … Needs PostgreSQL.',
+      'Kafka that the logs are shipped to: kafka://host:9092,host:9092; also KAFKA_BROKER_1 and on. Needs PostgreSQL.',
   }),
   kafkaClientId: setting({
     flag: 'kafka-client-id',

@@ -1,6 +1,21 @@
 // How the text of each kind of setting is read, and what a person is told to write instead when it does not fit.
 import { milliseconds, type Duration } from '../../kernel/duration.ts'
 
+/** A setting: its flag, its variables, its default, how it is read and what it is for. */
+export interface Setting<Value> {
+  /** Undefined where a value on the command line would show a secret to everybody on the machine. */
+  readonly flag?: string | undefined
+  readonly environment: readonly [string, ...string[]]
+  readonly fallback: string
+  /** @throws {Unfit} what to write instead */
+  readonly parse: (text: string) => Value
+  readonly description: string
+  /** `hidden` is never shown; of an `address` the password is not. */
+  readonly secret?: 'hidden' | 'address'
+}
+
+export const setting = <Value>(rules: Setting<Value>): Setting<Value> => rules
+
 /** What to write instead, as the end of a sentence. */
 export class Unfit extends Error {
   override readonly name = 'Unfit'

@@ -8,6 +8,7 @@ import {
   orNothing,
   originList,
   roleList,
+  setting,
   serviceList,
   share,
   storeAddress,
@@ -15,9 +16,6 @@ import {
   whole,
 } from './parsers.ts'
 import { kafkaTable } from './kafka-table.ts'
-import type { Setting } from './setting.ts'
-
-const setting = <Value>(rules: Setting<Value>): Setting<Value> => rules
 
 export const settingsTable = {
   host: setting({
