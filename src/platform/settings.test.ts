@@ -27,6 +27,17 @@ test('without anything, the defaults hold', () => {
     port: 8080,
     store: { kind: 'sqlite', path: 'var/lonja.sqlite' },
     storeByService: {},
+    brokers: undefined,
+    kafkaClientId: 'lonja',
+    kafkaTls: false,
+    kafkaCaFile: undefined,
+    kafkaCertificateFile: undefined,
+    kafkaKeyFile: undefined,
+    kafkaMechanism: 'scram-sha-512',
+    kafkaUsername: undefined,
+    kafkaPassword: '',
+    kafkaPasswordFile: undefined,
+    relayBacklogLimit: 100_000,
     services: 'all',
     roles: ['api', 'worker'],
     apiKeys: '',
@@ -62,6 +73,14 @@ test('without anything, the defaults hold', () => {
     key: undefined,
   })
   assert.ok(list.every(({ source, description }) => source === 'default' && description.endsWith('.')))
+})
+
+test('brokers are named by an address, by a list, or by a variable each', () => {
+  const of = (argv: readonly string[], env = {}) => resolveSettings(argv, env).settings.brokers
+  assert.deepEqual(of(['--log', 'kafka://one:9092,two:9092']), ['one:9092', 'two:9092'])
+  assert.deepEqual(of([], { KAFKA_BROKERS: 'one:9092, two:9092' }), ['one:9092', 'two:9092'])
+  assert.deepEqual(of([], { KAFKA_BROKER_2: 'two:9092', KAFKA_BROKER_1: 'one:9092' }), ['one:9092', 'two:9092'])
+  assert.throws(() => of(['--log', 'one']), /--log is "one": write kafka:\/\/host:9092/)
 })
 
 test('a flag wins over the environment, that over .env, and that over the default', () => {
