@@ -55,6 +55,7 @@ const demo: Command = {
     file: { value: 'PATH', description: 'Another file of the same format (CSV, gzipped or not).' },
     callers: { value: 'N', description: 'Orders under way at once (128).' },
     exit: { description: 'Ends after the report instead of going on serving.' },
+    kafka: { description: 'Starts Apache Kafka and PostgreSQL and plays over both (needs Java 17 and Maven).' },
     keep: { description: 'Keeps the database of the last run; orders that it has are not placed again.' },
     force: { description: 'Plays into a --store that is not empty.' },
   }),
@@ -62,6 +63,7 @@ const demo: Command = {
   examples: [
     'lonja demo',
     'lonja demo --orders 500 --exit --json',
+    'lonja demo --kafka --orders 500 --exit',
     'lonja demo --store postgres://lonja@localhost/demo',
   ],
   run: async (call) => (await import('./demo/demo.ts')).demo(call),

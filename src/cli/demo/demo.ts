@@ -3,14 +3,16 @@ import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import { startApp, type App } from '../../app.ts'
 import type { Settings } from '../../platform/settings.ts'
+import { storeAddress } from '../../platform/settings/parsers.ts'
 import { bodyOf, openApi, type Api } from '../api.ts'
 import { runCheck } from '../check/run-check.ts'
-import { CommandError, countFlag, EXIT, isSet, noWords, textFlag, type Call } from '../command.ts'
+import { CommandError, countFlag, EXIT, isSet, noWords, textFlag, UsageError, type Call } from '../command.ts'
 import { addressLines, stopAndSay } from '../serve.ts'
 import { leaveSoon, untilStopped } from '../until-stopped.ts'
 import { printWindows } from '../print-windows.ts'
 import type { Terminal } from '../terminal.ts'
 import { reportLines, reportObject, type Report } from './report.ts'
+import { startDemoServers, type DemoServers } from './servers.ts'
 import type { PlayNews, PlayOrder, PlayResult } from './results.ts'
 import type { DaySales } from './bar-chart.ts'
 import type { WindowView } from '../../services/analytics/read-windows.ts'
@@ -23,25 +25,39 @@ const CALLERS = 128
 const DEMO_DEFAULTS = { paymentDeclineOneIn: 50, paymentLoseAnswerOneIn: 200, logLevel: 'warn' } as const
 /** Mails that are tried again are waited for this long before the report. */
 const QUIET_WITHIN_MS = 10_000
+const LOOK_AGAIN_MS = 50
 
 export async function demo(call: Call): Promise<number> {
   noWords(call)
+  if (!isSet(call, 'kafka')) return demoOn(call, undefined)
+  if (isGiven(call, 'store')) throw new UsageError('--kafka brings a database of its own: leave --store away.')
+  call.terminal.note('Starting Apache Kafka and PostgreSQL, which takes some ten seconds.')
+  const servers = await startDemoServers()
+  try {
+    return await demoOn(call, servers)
+  } finally {
+    await servers.stop()
+  }
+}
+
+async function demoOn(call: Call, servers: DemoServers | undefined): Promise<number> {
   const { terminal } = call
   const { signal, stopped } = untilStopped()
   const order = { file: textFlag(call, 'file') ?? SAMPLE, limit: countFlag(call, 'orders') ?? Infinity }
   const callers = countFlag(call, 'callers') ?? CALLERS
-  const settings = demoSettings(call)
-  const isOwn = !isGiven(call, 'store')
+  const settings = demoSettings(call, servers)
+  const isOwn = !isGiven(call, 'store') && servers === undefined
   const waiting = (reason: string): void => terminal.note(`Waiting for the database: ${reason}`)
   const app = await startApp(settings, { signal, waiting, afresh: isOwn && !isSet(call, 'keep') })
   try {
-    if (!isOwn && !isSet(call, 'force') && !isSet(call, 'keep')) await requireEmpty(app)
-    terminal.note(`Lonja runs at ${app.address}; its database is ${isOwn ? STORE_PATH : 'the one of --store'}.`)
+    if (!isOwn && servers === undefined && !isSet(call, 'force') && !isSet(call, 'keep')) await requireEmpty(app)
+    terminal.note(`Lonja runs at ${app.address}; ${placeOf(isOwn, servers)}.`)
     const result = await Promise.race([play({ url: app.address, ...order, callers }, { signal, terminal }), stopped])
     // Ended by a signal, which is no failure; only there is nothing to report.
     if (result === undefined) return await end(app, terminal)
     const report = await reportOf(app, result)
     for (const line of reportLines(report, terminal.columns)) terminal.line(line)
+    if (servers !== undefined) terminal.line(await kafkaLine(app))
     const code = report.verdict.ok ? EXIT.ok : EXIT.failed
     if (isSet(call, 'json')) terminal.json(reportObject(report))
     if (!isSet(call, 'exit')) await goOn(app, { stopped, terminal, settings })
@@ -54,6 +70,22 @@ export async function demo(call: Call): Promise<number> {
   }
 }
 
+/** Says whether all that was appended is on Kafka by now. */
+async function kafkaLine({ application }: App): Promise<string> {
+  const until = performance.now() + QUIET_WITHIN_MS
+  for (;;) {
+    const relay = (await application.health()).find(({ part }) => part.startsWith('relay'))
+    if (relay?.detail === 'nothing waits') return 'Kafka: every record is there.'
+    if (performance.now() > until) return `Kafka: ${relay?.detail ?? 'nobody relays'}.`
+    await new Promise<void>((resolve) => void setTimeout(resolve, LOOK_AGAIN_MS))
+  }
+}
+
+function placeOf(isOwn: boolean, servers: DemoServers | undefined): string {
+  if (servers !== undefined) return `its logs go to Kafka at ${servers.brokers.join(', ')}`
+  return `its database is ${isOwn ? STORE_PATH : 'the one of --store'}`
+}
+
 async function end(app: App, terminal: Terminal): Promise<number> {
   await stopAndSay(app, terminal)
   leaveSoon(EXIT.ok)
@@ -61,8 +93,9 @@ async function end(app: App, terminal: Terminal): Promise<number> {
 }
 
 /** This machine alone, the demo's own database unless --store names one, and simulators that fail now and then. */
-function demoSettings(call: Call): Settings {
+function demoSettings(call: Call, servers: DemoServers | undefined): Settings {
   const { settings } = call
+  const own = servers === undefined ? ({ kind: 'sqlite', path: STORE_PATH } as const) : storeAddress(servers.store)
   const defaults = Object.entries(DEMO_DEFAULTS).filter(([name]) => !isGiven(call, name))
   return {
     ...settings,
@@ -72,7 +105,8 @@ function demoSettings(call: Call): Settings {
     apiKeysFile: undefined,
     services: 'all',
     roles: ['api', 'worker'],
-    store: isGiven(call, 'store') ? settings.store : { kind: 'sqlite', path: STORE_PATH },
+    store: isGiven(call, 'store') ? settings.store : own,
+    brokers: servers?.brokers,
     storeByService: {},
   }
 }
