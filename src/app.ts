@@ -13,8 +13,9 @@ import { createServer, type Server, type Telemetry } from './platform/http/serve
 import { withOperations } from './platform/operations/service.ts'
 import { DeadLetterArchive } from './platform/parking/dead-letter-archive.ts'
 import type { ParkedCounts } from './platform/parking/parking.ts'
+import { Retention } from './platform/retention/retention.ts'
 import { countOpenEffects } from './platform/runtime/count-effects.ts'
-import { Lonja } from './platform/runtime/lonja.ts'
+import { type Database, Lonja } from './platform/runtime/lonja.ts'
 import type { Settings } from './platform/settings.ts'
 import { IN_MEMORY, openDatabases, type OpenDatabases } from './platform/store/open-databases.ts'
 import { systemClock, systemRandom } from './platform/system.ts'
@@ -184,11 +185,11 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
     random: systemRandom,
     batchWaitMs: settings.batchWaitMs,
   })
-  const archive = archiveOf({ settings, log, metrics }, { application, opened, alerts })
+  const caretakers = caretakersOf({ settings, log, metrics }, { application, opened, alerts })
   let watchdog: Watchdog | undefined
   const stopAll = once(async () => {
     alerts.stop()
-    await archive.stop()
+    await caretakers.stop()
     await application.stop()
     await kafka?.stop()
     await watchdog?.stop()
@@ -204,7 +205,7 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
     throw error
   }
   alerts.start({ registry: application.registry, databases: hosting(opened, chosen), works })
-  archive.start()
+  caretakers.start()
   watch(metrics, application, opened)
   kafka?.lookAt(metrics)
   return { application, compensations: count, stop: stopAll }
@@ -236,22 +237,37 @@ interface Opened {
   readonly alerts: Alerts
 }
 
-function archiveOf(
+/** What one process of each database looks after once an hour: old dead letters, and what is past its time. */
+function caretakersOf(
   { settings, log, metrics }: Omit<Start, 'options' | 'tracing'>,
   { application, opened, alerts }: Opened,
 ) {
   const { registry } = application
-  return new DeadLetterArchive({
+  const shared = {
     registry,
     databases: hosting(opened, chosenOf(settings)),
     clock: systemClock,
+    isOurs: ({ membership }: Database) => settings.roles.includes('worker') && isFirst(registry, membership),
+    telemetry: { log, metrics },
+  }
+  const archive = new DeadLetterArchive({
+    ...shared,
     newId: () => application.newId(),
     retentionMs: settings.deadLetterRetentionMs,
     folder: deadLetterFolderOf(settings),
-    isOurs: ({ membership }) => settings.roles.includes('worker') && isFirst(registry, membership),
     raise: (alert) => alerts.raise(alert),
-    telemetry: { log, metrics },
   })
+  const retention = new Retention({
+    ...shared,
+    storeOf: (service) => application.storeOf(service),
+    backupWindowMs: settings.logBackupWindowMs,
+  })
+  metrics.lookAt({ oldestRecordSeconds: () => retention.oldestSeconds() })
+  const each = [archive, retention]
+  return {
+    start: (): void => each.forEach((one) => one.start()),
+    stop: async (): Promise<void> => void (await Promise.all(each.map((one) => one.stop()))),
+  }
 }
 
 /** Each database with those of its services that run here: whoever runs the others looks after them. */

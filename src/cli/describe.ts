@@ -35,11 +35,22 @@ async function describeAll(lonja: Lonja) {
       sagas: sagas.map((saga) => saga.name),
       projections: projections.map((projection) => projection.name),
     })),
-    topics: listTopics().map(({ name, partitions, sources }) => ({ name, partitions, sources })),
+    topics: describedTopics(lonja),
     groups: groupsOf(lonja, await lonja.lags(), await logsOf(lonja)),
     effects: await effectsOf(lonja),
   }
 }
+/** Every topic with how many records are kept of it, and how many were deleted after their time. */
+export function describedTopics({ runtimes: [runtime] }: Pick<Lonja, 'runtimes'>) {
+  const channels = Map.groupBy(runtime?.channels.all ?? [], ({ topic }) => topic)
+  return listTopics().map(({ name, partitions, keep, sources }) => {
+    const own = channels.get(name) ?? []
+    const deleted = own.reduce((sum, { first }) => sum + first, 0)
+    const records = own.reduce((sum, { next }) => sum + next, 0) - deleted
+    return { name, partitions, keep, records, deleted, sources }
+  })
+}
+
 type Read = Awaited<ReturnType<typeof describeAll>>
 type Description = Omit<Read, 'groups'> & {
   readonly groups: readonly (Omit<Read['groups'][number], 'logId'> & { readonly stands: string | null })[]
@@ -112,7 +123,10 @@ function linesOf({ services, topics, groups, effects }: Description): string[] {
     ),
     ...part(
       'TOPICS',
-      topics.map(({ name, partitions, sources }) => [name, `${partitions} partitions`, sources.join(', ')]),
+      topics.map(({ name, partitions, keep, records, deleted, sources }) => {
+        const gone = deleted === 0 ? '' : `, ${deleted} deleted`
+        return [name, `${partitions} partitions`, `kept ${keep}`, `${records} records${gone}`, sources.join(', ')]
+      }),
     ),
     ...part(
       'CONSUMER GROUPS',

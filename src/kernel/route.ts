@@ -39,7 +39,8 @@ export interface Deed {
 export interface StoryEntry {
   readonly at: number
   readonly service: string
-  readonly what: 'command' | 'event' | 'saga' | 'effect' | 'timer'
+  /** `log`: what the log no longer tells. */
+  readonly what: 'command' | 'event' | 'saga' | 'effect' | 'timer' | 'log'
   readonly name: string
   readonly position?: string
   readonly cause?: string

@@ -51,6 +51,7 @@ test('without anything, the defaults hold', () => {
     mailFailureRate: 0,
     deadLetterRetentionMs: 2_592_000_000,
     deadLetterFolder: undefined,
+    logBackupWindowMs: 604_800_000,
     traceUrl: undefined,
     traceShare: 1,
     alertUrl: undefined,

@@ -23,7 +23,8 @@ const PARAMETERS: Json = {
   IdempotencyKey: {
     name: 'Idempotency-Key',
     in: 'header',
-    description: 'The same key with the same request gets the same answer, also when both come at once.',
+    description:
+      'The same key with the same request gets the same answer for 48 hours at least, also when both come at once.',
     schema: { type: 'string', minLength: 1, maxLength: 200 },
   },
   PreferWait: {

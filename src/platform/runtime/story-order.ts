@@ -15,6 +15,8 @@ type Place = readonly [transaction: number, pass: number]
 /** Transactions are numbered in microseconds. */
 const NUMBERS_A_MILLISECOND = 1000
 const JUST_AFTER = 0.5
+/** Where a record lay. */
+const POSITION = /^[^/ ]+\/[^/ ]+\/\d+\/\d+$/
 
 /** Sorts what the databases know of one correlation: a millisecond may hold several transactions, each with causes. */
 export function inStoryOrder(entries: readonly ToldEntry[]): StoryEntry[] {
@@ -32,10 +34,12 @@ function placesOf(entries: readonly ToldEntry[]): Map<ToldEntry, Place> {
   const placeOf = (entry: ToldEntry): Place => {
     const known = places.get(entry)
     if (known !== undefined) return known
-    const own: Place = [entry.transaction ?? entry.at * NUMBERS_A_MILLISECOND, 0]
+    const cause = entry.position === undefined ? undefined : byPosition.get(entry.cause ?? '')
+    // A record whose cause is no longer kept came after those that the outside led to.
+    const isOrphan = cause === undefined && entry.position !== undefined && POSITION.test(entry.cause ?? '')
+    const own: Place = [entry.transaction ?? entry.at * NUMBERS_A_MILLISECOND, isOrphan ? 1 : 0]
     // Set before the cause is looked at: a circle, which can not be, would end here.
     places.set(entry, own)
-    const cause = entry.position === undefined ? undefined : byPosition.get(entry.cause ?? '')
     const [transaction, pass] = cause === undefined ? [-1, 0] : placeOf(cause)
     // Another database's clock may be behind: an entry never stands before its cause.
     const place: Place = transaction >= own[0] ? [transaction, pass + 1] : own

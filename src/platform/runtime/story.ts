@@ -10,6 +10,7 @@ import type { TrailNote } from './outbox.ts'
 import type { Registry } from './registry.ts'
 import { sagaKind } from './saga-reaction.ts'
 import { stateOfCells } from './stored-documents.ts'
+import { forgottenEntries } from './story-forgotten.ts'
 import type { ToldEntry } from './story-order.ts'
 
 /** A story longer than this is cut: it would be a bug's, not an order's. */
@@ -45,7 +46,14 @@ export async function readStory({ store, registry, services }: StoryParts, corre
       entries.push(...records.map((record) => told(record, registry, row.transaction)))
     }
   }
-  return [...entries, ...causesOf(entries), ...(await sagaEntries(entries, { store, registry, services }))]
+  const [transaction] = transactions
+  const forgotten = transaction === undefined ? [] : await forgottenEntries({ store, services, transaction })
+  return [
+    ...forgotten,
+    ...entries,
+    ...causesOf(entries),
+    ...(await sagaEntries(entries, { store, registry, services })),
+  ]
 }
 
 /** The turns of each saga that the story's events started, as its document tells them. */

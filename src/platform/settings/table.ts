@@ -150,6 +150,14 @@ export const settingsTable = {
     parse: orNothing((text) => text),
     description: 'Folder of archived dead letters; dead-letters beside the SQLite database, else in var, unless given.',
   }),
+  logBackupWindowMs: setting({
+    flag: 'log-backup-window',
+    environment: ['LONJA_LOG_BACKUP_WINDOW', 'LOG_BACKUP_WINDOW'],
+    fallback: '7 d',
+    parse: duration,
+    description:
+      'How old a backup may be that is put back: so long records stay in the log, whatever their topic says.',
+  }),
   traceUrl: setting({
     environment: ['LONJA_TRACE_URL', 'OTEL_EXPORTER_OTLP_ENDPOINT'],
     fallback: '',

@@ -11,6 +11,8 @@ export interface MetricSources {
   readonly statements?: () => ByName
   /** Age of the oldest snapshot that the database keeps alive, by store; an old one slows every head down. */
   readonly oldestSnapshotSeconds?: () => Promise<ByName>
+  /** Age of the oldest record that is kept, by topic; topics that are kept for ever are left out. */
+  readonly oldestRecordSeconds?: () => ByName
   /** Keys that wait behind a message that could not be handled, by consumer group; and the messages that wait. */
   readonly parkedKeys?: () => Promise<ByName>
   readonly parkedMessages?: () => Promise<ByName>
@@ -41,6 +43,12 @@ export function exposeGauges(registry: Registry): { lookAt(sources: MetricSource
     help: 'Age of the oldest snapshot that the database keeps alive.',
     label: 'store',
     look: () => ask('oldestSnapshotSeconds', (sources) => sources.oldestSnapshotSeconds?.()),
+  })
+  exposeNamed(registry, {
+    name: 'lonja_log_oldest_record_seconds',
+    help: 'Age of the oldest record that is kept, of topics that are not kept for ever.',
+    label: 'topic',
+    look: () => ask('oldestRecordSeconds', async (sources) => sources.oldestRecordSeconds?.() ?? {}),
   })
   exposeNamed(registry, {
     name: 'lonja_parked_keys',

@@ -28,6 +28,9 @@ export interface Metrics {
   archived(service: string, count: number): void
   /** Records that Kafka acknowledged in one transaction, and the seconds that it took. */
   relayed(records: number, seconds: number): void
+  /** Records of a topic that were past their time, and answers of a service that were kept for repeated requests. */
+  recordsDeleted(topic: string, count: number): void
+  answersDeleted(service: string, count: number): void
   /** Messages of a consumer group that were given up. */
   died(group: string, count: number): void
   httpAnswered(method: string, route: string, status: number, seconds: number): void
@@ -52,6 +55,7 @@ export function createMetrics(): Metrics {
     ...runtimeMetrics(registry),
     ...httpMetrics(registry),
     ...relayMetrics(registry),
+    ...retentionMetrics(registry),
     lookAt,
     text: () => registry.metrics(),
     contentType: registry.contentType,
@@ -158,6 +162,23 @@ function relayMetrics(registry: Registry): Pick<Metrics, 'relayed'> {
       records.add(count, [])
       seconds.observe(taken, 1, [])
     },
+  }
+}
+
+function retentionMetrics(registry: Registry): Pick<Metrics, 'recordsDeleted' | 'answersDeleted'> {
+  const records = counter(registry, {
+    name: 'lonja_log_records_deleted_total',
+    help: 'Records that were deleted after their time, by topic.',
+    labels: ['topic'],
+  })
+  const answers = counter(registry, {
+    name: 'lonja_kept_answers_deleted_total',
+    help: 'Answers that are kept for repeated requests no more, by service.',
+    labels: ['service'],
+  })
+  return {
+    recordsDeleted: (topic, count) => records.add(count, [topic]),
+    answersDeleted: (service, count) => answers.add(count, [service]),
   }
 }
 

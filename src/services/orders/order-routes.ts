@@ -175,7 +175,7 @@ const StoryAnswer = z.object({
     z.object({
       at: z.string(),
       service: z.string(),
-      what: z.enum(['command', 'event', 'saga', 'effect', 'timer']),
+      what: z.enum(['command', 'event', 'saga', 'effect', 'timer', 'log']),
       name: z.string(),
       position: z.string().optional(),
       cause: z.string().optional(),
