@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Conflict } from '../../src/platform/ports.ts'
 import type { LogTrim, Store } from '../../src/platform/ports.ts'
-import { append, commit, log } from './store-fixture.ts'
+import { append, commit, log, tableOf, write } from './store-fixture.ts'
 import type { Use } from './store-fixture.ts'
 
 const TIMES = [100, 200, 300, 400]
@@ -14,6 +14,13 @@ async function fill(store: Store): Promise<void> {
     await commit(store, { appendedAt, transaction: appendedAt, appends: [append(1, { count: 3 }), append(2)] })
   }
 }
+
+/** The log as a table, for a test that damages it. */
+const logRows = tableOf('log', 3, [
+  { name: 'topic', type: 'text' },
+  { name: 'partition', type: 'integer' },
+  { name: 'last', type: 'integer' },
+])
 
 function trim(changes: Partial<LogTrim> = {}): LogTrim {
   const all = { below: 1000, before: 1000, limitRows: 1000 }
@@ -92,6 +99,22 @@ export function retentionTests(use: Use): void {
         [await kept(store), await bounds(store, 1)],
         [
           [0, 3, 6, 9],
+          [0, 12],
+        ],
+      )
+    }),
+  )
+
+  test(
+    'where the oldest record is missing nothing goes: a gap stays one',
+    use(async (store) => {
+      await fill(store)
+      await commit(store, { writes: [write(logRows, 'delete', ['shop.events', 1, 2])] })
+      await assert.rejects(store.trimLog('shop', trim()), Conflict)
+      assert.deepEqual(
+        [await kept(store), await bounds(store, 1)],
+        [
+          [3, 6, 9],
           [0, 12],
         ],
       )

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { backupSqlite, restoreSqlite } from '../../src/platform/store/sqlite-backup.ts'
 import { openSqlite } from '../../src/platform/store/sqlite.ts'
+import { DAY_MS, retained } from '../../src/testing/retaining.ts'
 import type { Shop } from '../../src/testing/shop.ts'
 import { startShop } from '../../src/testing/shop.ts'
 
@@ -13,7 +14,18 @@ const PARTITIONS = 6
 /** Enough that every partition has some. */
 const ORDERS = 48
 
-test('the commands of a database that was set back reach a service that had read further', async () => {
+test('the commands of a database that was set back reach a service that had read further', () => setBack())
+
+test('they do so too where all that came before has been deleted after its time', () =>
+  setBack(async (shop) => {
+    await shop.advance(8 * DAY_MS)
+    await retained(shop).look()
+    const { first, next } = await retained(shop).boundsOf('inventory.commands')
+    assert.ok(first > 0 && first === next)
+  }))
+
+/** @param beforeBackup what else happens in the first life. */
+async function setBack(beforeBackup: (shop: Shop) => Promise<void> = async () => undefined): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'lonja-set-back-'))
   const [main, own, copy] = ['main', 'inventory', 'copy'].map((name) => join(folder, `${name}.sqlite`)) as [
     string,
@@ -40,6 +52,7 @@ test('the commands of a database that was set back reach a service that had read
       await shop.product({ quantity: 1000 })
       await shop.client()
       await placeAll(shop)
+      await beforeBackup(shop)
     })
     await backupSqlite(main, copy, () => undefined)
     await inLife(async (shop) => void (await placeAll(shop)))
@@ -52,4 +65,4 @@ test('the commands of a database that was set back reach a service that had read
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-})
+}
