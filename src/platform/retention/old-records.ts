@@ -6,7 +6,7 @@ import { placeName } from '../rebuild/log-reader.ts'
 import type { NeededFrom } from './needs.ts'
 import { lowestNeeded } from './needs.ts'
 
-/** Rows of one transaction: some 10 ms on either store, in which one partition's head is held. */
+/** Rows of one transaction: 3 ms on either store with 27 KB a row, in which one partition's head is held. */
 const ROWS_A_CHUNK = 200
 /** A look that met more than this goes on at the next. */
 const PASSES_A_LOOK = 10_000
