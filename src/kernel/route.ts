@@ -39,8 +39,8 @@ export interface Deed {
 export interface StoryEntry {
   readonly at: number
   readonly service: string
-  /** `log`: what the log no longer tells. */
-  readonly what: 'command' | 'event' | 'saga' | 'effect' | 'timer' | 'log'
+  /** `log`: what the log no longer tells; `person`: what somebody did about a dead letter. */
+  readonly what: 'command' | 'event' | 'saga' | 'effect' | 'timer' | 'log' | 'person'
   readonly name: string
   readonly position?: string
   readonly cause?: string

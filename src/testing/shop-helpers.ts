@@ -39,7 +39,7 @@ export interface PaymentView {
 export interface StoryView {
   readonly at: string
   readonly service: string
-  readonly what: 'command' | 'event' | 'saga' | 'effect' | 'timer' | 'log'
+  readonly what: 'command' | 'event' | 'saga' | 'effect' | 'timer' | 'log' | 'person'
   readonly name: string
   readonly position?: string
   readonly cause?: string

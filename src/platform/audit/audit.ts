@@ -50,6 +50,16 @@ export async function readAudit(store: Store, query: AuditQuery): Promise<readon
   return rows.map(auditEntryIn)
 }
 
+/** Everything that was done to one of these. */
+export async function auditEntriesOf(store: Store, targets: readonly string[]): Promise<readonly AuditEntry[]> {
+  const rows = await store.query<Readonly<Record<string, Cell>>>(
+    `SELECT * FROM ${store.tableName(auditTable.schema, auditTable.name)}
+     WHERE target IN (${targets.map(() => '?').join(', ')}) ORDER BY id`,
+    targets,
+  )
+  return rows.map(auditEntryIn)
+}
+
 function auditEntryIn(row: Readonly<Record<string, Cell>>): AuditEntry {
   const { reason = null, details = null } = row
   return {

@@ -1,7 +1,8 @@
-// The story of one correlation: every command, event, effect and timer that belongs to it, in order, with causes.
+// The story of one correlation: every command, event, effect, timer and deed of a person, in order, with causes.
 import type { Saga } from '../../kernel/saga.ts'
 import type { SagaState } from '../../kernel/saga-decider.ts'
 import { newSaga } from '../../kernel/saga-decider.ts'
+import { readDeeds } from '../operations/letter-deeds.ts'
 import type { LogRecord } from '../log/record.ts'
 import { positionOf, recordsOf } from '../log/record.ts'
 import type { Store } from '../ports.ts'
@@ -46,14 +47,11 @@ export async function readStory({ store, registry, services }: StoryParts, corre
       entries.push(...records.map((record) => told(record, registry, row.transaction)))
     }
   }
+  const parts = { store, registry, services }
   const [transaction] = transactions
   const forgotten = transaction === undefined ? [] : await forgottenEntries({ store, services, transaction })
-  return [
-    ...forgotten,
-    ...entries,
-    ...causesOf(entries),
-    ...(await sagaEntries(entries, { store, registry, services })),
-  ]
+  const deeds = await readDeeds(parts, correlation, entries)
+  return [...forgotten, ...entries, ...causesOf(entries), ...(await sagaEntries(entries, parts)), ...deeds]
 }
 
 /** The turns of each saga that the story's events started, as its document tells them. */

@@ -129,16 +129,20 @@ export const trailTable: Table = table(
 )
 
 /** What people did beside the ordinary course of business; rows are only added. */
-export const auditTable: Table = table([PLATFORM_SCHEMA, 'audit'], {
-  id: 'text',
-  at: 'integer',
-  principal: 'text',
-  role: 'text',
-  action: 'text',
-  target: 'text',
-  reason: 'text?',
-  details: 'text?',
-})
+export const auditTable: Table = table(
+  [PLATFORM_SCHEMA, 'audit'],
+  {
+    id: 'text',
+    at: 'integer',
+    principal: 'text',
+    role: 'text',
+    action: 'text',
+    target: 'text',
+    reason: 'text?',
+    details: 'text?',
+  },
+  { indexes: [['target']] },
+)
 
 /** Jobs that redrive or discard many dead letters, one row in each database that has letters of it. */
 export const redrivesTable: Table = table([PLATFORM_SCHEMA, 'redrives'], {
@@ -176,7 +180,7 @@ export const redriveLettersTable: Table = table(
     letter_version: 'integer',
     changed_at: 'integer',
   },
-  { keyWidth: 2, indexes: [['job', 'state', 'ordinal']] },
+  { keyWidth: 2, indexes: [['job', 'state', 'ordinal'], ['letter']] },
 )
 
 /** Bodies that people wrote for dead letters; `body` is kept only while somebody has to approve of it. */

@@ -175,7 +175,7 @@ const StoryAnswer = z.object({
     z.object({
       at: z.string(),
       service: z.string(),
-      what: z.enum(['command', 'event', 'saga', 'effect', 'timer', 'log']),
+      what: z.enum(['command', 'event', 'saga', 'effect', 'timer', 'log', 'person']),
       name: z.string(),
       position: z.string().optional(),
       cause: z.string().optional(),
@@ -186,7 +186,7 @@ const StoryAnswer = z.object({
 
 const telling = get('/v1/orders/:orderId/story', {
   summary:
-    'Everything that happened to an order, in order: commands, events, saga steps, retries, timers, with causes.',
+    'Everything that happened to an order, in order: commands, events, saga steps, retries, timers, deeds of people.',
   role: 'reader',
   params,
   answers: { 200: StoryAnswer },
