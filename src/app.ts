@@ -56,6 +56,8 @@ export interface AppOptions {
 /** A database that can't be reached at the start is waited for; looking more often than this helps nobody. */
 const STORE_LOOK_AGAIN_MS = 500
 const SAY_SO_EVERY_MS = 3000
+/** Kept of the stop limit for what follows the last call: its answer's commit, and giving the partitions back. */
+const LEAVING_MS = 1000
 
 /**
  * Starts everything that the settings ask for.
@@ -69,8 +71,8 @@ export async function startApp(settings: Settings, options: AppOptions = {}): Pr
   const tracing = await tracingOf(settings)
   const telemetry = { log, metrics, tracing }
   const started = await untilStarted({ settings, options, ...telemetry })
-  const stopTraced = async (): Promise<void> => {
-    await started.stop()
+  const stopTraced = async (limitMs: number): Promise<void> => {
+    await started.stop(limitMs)
     await tracing?.stop()
   }
   const running = { ...started, stop: stopTraced }
@@ -80,7 +82,7 @@ export async function startApp(settings: Settings, options: AppOptions = {}): Pr
     const { application, compensations } = running
     return { address, application, log, compensations, stop: once(() => stop(server, running, settings)) }
   } catch (error) {
-    await running.stop()
+    await running.stop(0)
     throw error
   }
 }
@@ -123,7 +125,8 @@ function keysFile(path: string): string {
 interface Running {
   readonly application: Lonja
   readonly compensations: () => number
-  stop(): Promise<void>
+  /** @param limitMs how long it may take */
+  stop(limitMs: number): Promise<void>
 }
 
 interface Start {
@@ -187,10 +190,10 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
   })
   const caretakers = caretakersOf({ settings, log, metrics }, { application, opened, alerts })
   let watchdog: Watchdog | undefined
-  const stopAll = once(async () => {
+  const stopAll = once(async (limitMs: number) => {
     alerts.stop()
     await caretakers.stop()
-    await application.stop()
+    await application.stop(Math.max(0, limitMs - LEAVING_MS))
     await kafka?.stop()
     await watchdog?.stop()
     stopAdapters()
@@ -201,7 +204,7 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
     await application.start()
     await kafka?.start(application.registry, (sources) => application.noticed(sources))
   } catch (error) {
-    await stopAll().catch(() => undefined)
+    await stopAll(0).catch(() => undefined)
     throw error
   }
   alerts.start({ registry: application.registry, databases: hosting(opened, chosen), works })
@@ -361,18 +364,22 @@ function serve(application: Lonja, { settings, apiKeys, telemetry }: ServerNeeds
   })
 }
 
-/** Callers first, so that none is cut off by what its request needs; what hangs is left behind at the limit. */
+/**
+ * Callers first, so that none is cut off by what its request needs; then the calls to the outside that are under way.
+ * What hangs is left behind at the limit.
+ */
 async function stop(server: Server, running: Running, { stopLimitMs }: Settings): Promise<void> {
   const { promise: limit, resolve } = Promise.withResolvers<void>()
   const timer = setTimeout(resolve, stopLimitMs)
+  const until = performance.now() + stopLimitMs
   try {
-    await Promise.race([server.close().then(() => running.stop()), limit])
+    await Promise.race([server.close().then(() => running.stop(until - performance.now())), limit])
   } finally {
     clearTimeout(timer)
   }
 }
 
-function once(work: () => Promise<void>): () => Promise<void> {
+function once<Asked extends readonly unknown[]>(work: (...asked: Asked) => Promise<void>) {
   let done: Promise<void> | undefined
-  return () => (done ??= work())
+  return (...asked: Asked): Promise<void> => (done ??= work(...asked))
 }

@@ -157,9 +157,9 @@ export async function startShop(options: ShopOptions = {}) {
     /** Whatever comes in meanwhile waits, and is one batch then. */
     inOneBatch: watched.holdingBatches,
     /** Moves nothing any more and leaves nothing behind, or says what it did. */
-    stop: async () => {
+    stop: async (callsWithinMs = 0) => {
       await server.close()
-      await lonja.stop()
+      await lonja.stop(callsWithinMs)
       if (options.outside === undefined) {
         outside.gateway.stop()
         outside.carrier.stop()

@@ -52,6 +52,8 @@ export class EffectExecutor {
   readonly #recovered = new Set<string>()
   readonly #cancels = new Set<() => void>()
   #isStopped = false
+  /** Set when no call begins any more; told when the last one under way is through. */
+  #lastIsThrough: (() => void) | undefined
 
   constructor(options: ExecutorOptions) {
     this.#options = options
@@ -102,6 +104,29 @@ export class EffectExecutor {
     }
   }
 
+  /**
+   * Begins no call any more. Resolves when what came of those under way is committed, or when the time is over: a mail
+   * whose answer is dropped is sent again by the next process.
+   */
+  async finish(withinMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#lastIsThrough = resolve
+    if (withinMs <= 0 || !this.#isCalling()) return
+    const cancel = this.#options.clock.after(withinMs, resolve)
+    await promise
+    cancel()
+  }
+
+  #isCalling(): boolean {
+    return [...this.#lanes.values()].some(({ busy }) => busy)
+  }
+
+  /** What a lane's call led to is committed. */
+  #rests(lane: Lane): void {
+    lane.busy = false
+    if (this.#lastIsThrough !== undefined && !this.#isCalling()) this.#lastIsThrough()
+  }
+
   stop(): void {
     this.#isStopped = true
     for (const cancel of this.#cancels) cancel()
@@ -110,7 +135,7 @@ export class EffectExecutor {
 
   #start(lane: Lane): void {
     const [row] = lane.rows
-    if (row === undefined || lane.busy || this.#isStopped) return
+    if (row === undefined || lane.busy || this.#isStopped || this.#lastIsThrough !== undefined) return
     const wait = row.due - this.#options.clock.now()
     if (wait > 0) {
       this.#later(wait, () => this.#start(lane))
@@ -123,6 +148,7 @@ export class EffectExecutor {
 
   /** Starts as many of those who wait as may be under way at once. */
   #callNext(port: Port): void {
+    if (this.#lastIsThrough !== undefined) return
     const { clock } = this.#options
     const pauseMs = port.pausedUntil - clock.now()
     if (pauseMs > 0) {
@@ -218,7 +244,7 @@ export class EffectExecutor {
       due: clock.now() + delay,
       taken: (next) => {
         lane.rows[0] = next
-        lane.busy = false
+        this.#rests(lane)
         this.#start(lane)
       },
       answered: () => this.#done(lane, row),
@@ -248,7 +274,7 @@ export class EffectExecutor {
     this.#recovered.delete(id)
     this.#offers.delete(id)
     lane.rows.shift()
-    lane.busy = false
+    this.#rests(lane)
     if (lane.rows.length === 0) this.#lanes.delete(lane.name)
     else this.#start(lane)
   }

@@ -155,9 +155,11 @@ export class Lonja implements Application {
     await this.redrives.begin()
   }
 
-  async stop(): Promise<void> {
+  /** @param callsWithinMs how long calls to the outside that are under way are waited for */
+  async stop(callsWithinMs = 0): Promise<void> {
     await this.redrives.stop()
     await this.rebuilds.stop()
+    await Promise.all(this.runtimes.map((runtime) => runtime.executor.finish(callsWithinMs)))
     for (const runtime of this.runtimes) await runtime.stop()
   }
 
