@@ -149,7 +149,7 @@ function countLines({ items, isWhole }: Counts): string[] {
     String(count),
     `the oldest since ${oldest}`,
   ])
-  return [...tableOf(rows), ...(isWhole ? [] : ['Only the newest million were looked at.'])]
+  return [...tableOf(rows), ...(isWhole ? [] : ['Only the newest ten million were looked at.'])]
 }
 
 function detailLines(saga: Detail): string[] {

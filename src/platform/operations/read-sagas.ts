@@ -9,8 +9,8 @@ import { stateOfCells } from '../runtime/stored-documents.ts'
 const CHUNK_ROWS = 2000
 /** Documents that one page looks at; it may be short then, and the next one goes on. */
 const MAX_ROWS_A_PAGE = 100_000
-/** Documents that a count looks at, the newest first. */
-const MAX_ROWS_COUNTED = 1_000_000
+/** Documents that a count looks at, the newest first: at a million in 0.9 s some ten seconds, in small pieces. */
+const MAX_ROWS_COUNTED = 10_000_000
 
 export const LIVE = ['running', 'overdue', 'undoing', 'needs-person', 'succeeding', 'failing'] as const
 export const ENDED = ['succeeded', 'failed', 'given-up'] as const
@@ -161,6 +161,8 @@ async function readChunk(
     `SELECT key, state, constant FROM ${chunk} WHERE ${tests} ORDER BY key DESC`,
     [...bound, ...wanted],
   )
+  // SQLite answers at once: without a turn between the pieces nothing else would have one until the last.
+  await new Promise<void>((resolve) => void setImmediate(resolve))
   const isLast = ends === undefined || ends.count < CHUNK_ROWS
   return {
     sagas: rows.map((row) => ({ saga, service, key: row.key, state: stateOf(saga, row) })),
