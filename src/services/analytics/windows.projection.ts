@@ -17,6 +17,7 @@ export function isLate(happenedAt: number, appendedAt: number): boolean {
   return appendedAt > windowStartOf(happenedAt) + WINDOW_MS + GRACE_MS
 }
 
+const EVENT = [['events', 1]] as const
 const LATE = [['late', 1]] as const
 const countColumns = Object.fromEntries(COUNTS.map((count) => [count, 'integer'])) as Readonly<Record<Count, 'integer'>>
 
@@ -45,6 +46,6 @@ function countsOf(event: MessageInfo): CountFold['counts'] {
   return (data, { appendedAt }) => {
     const { counts, happenedAt } = additionOf(event, data)
     const late = happenedAt !== undefined && isLate(happenedAt, appendedAt) ? LATE : []
-    return [['events', 1], ...counts, ...late]
+    return counts.length + late.length === 0 ? EVENT : [...EVENT, ...counts, ...late]
   }
 }
