@@ -4,6 +4,8 @@ import type { Cell, SchemaDeclaration, Store } from '../../src/platform/ports.ts
 import { openSqlite } from '../../src/platform/store/sqlite.ts'
 import type { RememberingStore } from './remembered-reads.ts'
 import { rememberingStore } from './remembered-reads.ts'
+import type { WriteBehindStore } from './write-behind.ts'
+import { writeBehindStore } from './write-behind.ts'
 import { registry } from './wiring.ts'
 
 type Rows = readonly (readonly Cell[])[]
@@ -15,6 +17,7 @@ export class Database {
   readonly store: RememberingStore
   /** The adapter itself. */
   readonly #base: Store
+  readonly #behind: WriteBehindStore
   readonly #schemas: readonly SchemaDeclaration[]
   #tables: readonly string[] = []
   readonly #columns = new Map<string, readonly string[]>()
@@ -22,7 +25,8 @@ export class Database {
 
   private constructor(store: Store, schemas: readonly SchemaDeclaration[]) {
     this.#base = store
-    this.store = rememberingStore(store)
+    this.#behind = writeBehindStore(store)
+    this.store = rememberingStore(this.#behind)
     this.#schemas = schemas
   }
 
@@ -31,9 +35,9 @@ export class Database {
     const store = openSqlite({ path: ':memory:' })
     const schemas = registry.schemas.filter(({ schema }) => schema === 'lonja' || services.includes(schema))
     const database = new Database(store, schemas)
-    await store.migrate(schemas)
+    await database.#behind.migrate(schemas)
     // A log's identity is drawn at random; keys of effects are made of it, so each seed would differ from run to run.
-    await store.query(`UPDATE lonja_schemas SET log_id = 'log-of-' || name`)
+    await database.store.query(`UPDATE lonja_schemas SET log_id = 'log-of-' || name`)
     database.#tables = await database.#tableNames()
     for (const table of database.#tables) {
       const columns = await store.query<{ readonly name: string }>(`SELECT name FROM pragma_table_info('${table}')`)
@@ -62,6 +66,7 @@ export class Database {
 
   /** Every row as it is now, of the tables that were there from the start. */
   async copy(): Promise<Copy> {
+    this.#behind.flush()
     const copy = new Map<string, Rows>()
     for (const table of this.#tables) {
       const columns = this.#columns.get(table) ?? []
@@ -72,13 +77,17 @@ export class Database {
     return copy
   }
 
-  /** Makes everything as it was at the beginning. */
-  async reset(): Promise<void> {
-    await this.putBack(this.#beginning)
+  /**
+   * Makes everything as it was at the beginning.
+   *
+   * @param isDirect whether every commit and read goes to SQLite at once
+   */
+  async reset(isDirect = false): Promise<void> {
+    await this.putBack(this.#beginning, isDirect)
   }
 
   /** Only tables that were written since have anything to be put back. */
-  async putBack(copy: Copy): Promise<void> {
+  async putBack(copy: Copy, isDirect = false): Promise<void> {
     const known = new Set(this.#tables)
     const found = new Set(await this.#tableNames())
     for (const table of found) if (!known.has(table)) await this.#base.query(`DROP TABLE ${table}`)
@@ -87,9 +96,10 @@ export class Database {
     if (areDropped) await this.#base.migrate(this.#schemas)
     for (const table of this.#tables) {
       const rows = copy.get(table) ?? []
-      if (rows.length > 0 || areDropped || this.store.written.has(table)) await this.#putTableBack(table, rows)
+      if (areDropped || this.#behind.written.has(table)) await this.#putTableBack(table, rows)
     }
-    this.store.forget([...copy].flatMap(([table, rows]) => (rows.length > 0 ? [table] : [])))
+    this.#behind.restart(copy, isDirect)
+    this.store.forget()
   }
 
   async #putTableBack(table: string, rows: Rows): Promise<void> {
@@ -101,6 +111,7 @@ export class Database {
 
   /** Equal for equal contents, whatever order they were written in. */
   async hash(): Promise<string> {
+    this.#behind.flush()
     const hash = createHash('sha256')
     for (const table of await this.#tableNames()) {
       const rows = await this.#base.query(`SELECT * FROM ${table}`)

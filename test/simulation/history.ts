@@ -210,7 +210,7 @@ export class History {
 
   /** Runs it to its end. */
   async run(): Promise<Outcome> {
-    await this.database.reset()
+    await this.database.reset(this.config.strict)
     this.oracle.begin(this.database.beginning)
     for (const node of this.nodes) node.start()
     const last = Math.max(0, ...this.config.commands.map(({ atMs }) => atMs))

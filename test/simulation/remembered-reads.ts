@@ -11,20 +11,16 @@ interface Kept {
 }
 
 export interface RememberingStore extends Store {
-  /** Tables that have or had rows since `forget`, by their names in SQLite. */
-  readonly written: ReadonlySet<string>
-  /** Somebody wrote past it; only these tables have rows now. */
-  forget(filled: Iterable<string>): void
+  /** Somebody wrote past it. */
+  forget(): void
 }
 
 export function rememberingStore(base: Store): RememberingStore {
-  const written = new Set<string>()
   const stamps = new Map<string, number>()
   const kept = new Map<string, Kept>()
   const tablesOf = new Map<string, readonly string[] | undefined>()
   let clock = 0
   const touch = (table: string) => {
-    written.add(table)
     stamps.set(table, (clock += 1))
   }
   const remember = <Result>(name: string, tables: readonly string[], read: () => Promise<readonly Result[]>) => {
@@ -37,11 +33,9 @@ export function rememberingStore(base: Store): RememberingStore {
     kept.set(name, { stamp, rows })
     return rows
   }
-  const forget = (filled: Iterable<string>) => {
+  const forget = () => {
     kept.clear()
     stamps.clear()
-    written.clear()
-    for (const table of filled) written.add(table)
   }
   const namedIn = (sql: string): readonly string[] | undefined => {
     if (!tablesOf.has(sql)) tablesOf.set(sql, tablesReadBy(sql))
@@ -49,14 +43,13 @@ export function rememberingStore(base: Store): RememberingStore {
   }
   return {
     dialect: base.dialect,
-    written,
     forget,
     statements: () => base.statements(),
     migrate: async (schemas) => {
       await base.migrate(schemas)
       kept.clear()
     },
-    begin: async (locks) => transactionOver(await base.begin(locks), { touch, written }),
+    begin: async (locks) => transactionOver(await base.begin(locks), touch),
     heads: (source) => remember(`heads of ${source}`, [`${source}_heads`], () => base.heads(source)),
     readLog: (source, ranges, limitRows) => base.readLog(source, ranges, limitRows),
     readTransactions: (source, transactions) => base.readTransactions(source, transactions),
@@ -78,15 +71,9 @@ export function rememberingStore(base: Store): RememberingStore {
   }
 }
 
-interface Marks {
-  readonly touch: (table: string) => void
-  readonly written: ReadonlySet<string>
-}
-
-function transactionOver(base: Transaction, { touch, written }: Marks): Transaction {
+function transactionOver(base: Transaction, touch: (table: string) => void): Transaction {
   return {
-    // Most tables of a history never have a row: nothing of them can be loaded.
-    load: async (table, keys) => (written.has(sqliteName(table)) ? base.load(table, keys) : []),
+    load: (table, keys) => base.load(table, keys),
     commit: async (plan) => {
       const firsts = await base.commit(plan)
       for (const name of tablesWrittenBy(plan)) touch(name)
