@@ -10,6 +10,12 @@ interface Kept {
   readonly rows: Promise<readonly unknown[]>
 }
 
+/** A statement that reads some tables, and what it found for each list of values. */
+interface Known {
+  readonly tables: readonly string[]
+  readonly found: Map<string, Kept>
+}
+
 export interface RememberingStore extends Store {
   /** Somebody wrote past it. */
   forget(): void
@@ -17,29 +23,35 @@ export interface RememberingStore extends Store {
 
 export function rememberingStore(base: Store): RememberingStore {
   const stamps = new Map<string, number>()
-  const kept = new Map<string, Kept>()
-  const tablesOf = new Map<string, readonly string[] | undefined>()
+  /** Undefined for what is no plain read of some tables. */
+  const statements = new Map<string, Known | undefined>()
   let clock = 0
-  const touch = (table: string) => {
-    stamps.set(table, (clock += 1))
+  let kept = 0
+  const touch = (table: string) => void stamps.set(table, (clock += 1))
+  const forget = () => {
+    for (const known of statements.values()) known?.found.clear()
+    kept = 0
   }
-  const remember = <Result>(name: string, tables: readonly string[], read: () => Promise<readonly Result[]>) => {
+  const knownOf = (sql: string): Known | undefined => {
+    let known = statements.get(sql)
+    if (known === undefined && !statements.has(sql)) {
+      const tables = tablesReadBy(sql)
+      known = tables === undefined ? undefined : { tables, found: new Map() }
+      if (statements.size >= MAX_KEPT) statements.clear()
+      statements.set(sql, known)
+    }
+    return known
+  }
+  const remember = <Result>({ tables, found }: Known, name: string, read: () => Promise<readonly Result[]>) => {
     let stamp = 0
     for (const table of tables) stamp = Math.max(stamp, stamps.get(table) ?? 0)
-    const known = kept.get(name)
-    if (known?.stamp === stamp) return known.rows as Promise<readonly Result[]>
-    if (kept.size >= MAX_KEPT) kept.clear()
+    const before = found.get(name)
+    if (before?.stamp === stamp) return before.rows as Promise<readonly Result[]>
+    if (kept >= MAX_KEPT) forget()
+    if (before === undefined) kept += 1
     const rows = read()
-    kept.set(name, { stamp, rows })
+    found.set(name, { stamp, rows })
     return rows
-  }
-  const forget = () => {
-    kept.clear()
-    stamps.clear()
-  }
-  const namedIn = (sql: string): readonly string[] | undefined => {
-    if (!tablesOf.has(sql)) tablesOf.set(sql, tablesReadBy(sql))
-    return tablesOf.get(sql)
   }
   return {
     dialect: base.dialect,
@@ -47,10 +59,10 @@ export function rememberingStore(base: Store): RememberingStore {
     statements: () => base.statements(),
     migrate: async (schemas) => {
       await base.migrate(schemas)
-      kept.clear()
+      forget()
     },
     begin: async (locks) => transactionOver(await base.begin(locks), touch),
-    heads: (source) => remember(`heads of ${source}`, [`${source}_heads`], () => base.heads(source)),
+    heads: (source) => base.heads(source),
     readLog: (source, ranges, limitRows) => base.readLog(source, ranges, limitRows),
     readTransactions: (source, transactions) => base.readTransactions(source, transactions),
     trimLog: async (source, trim) => {
@@ -59,10 +71,10 @@ export function rememberingStore(base: Store): RememberingStore {
       return trimmed
     },
     query: <Result>(sql: string, values: readonly Cell[] = []) => {
-      const tables = namedIn(sql)
-      if (tables !== undefined)
-        return remember(`${sql} ${values.join(' ')}`, tables, () => base.query<Result>(sql, values))
-      if (!sql.startsWith('SELECT')) kept.clear()
+      const known = knownOf(sql)
+      if (known !== undefined)
+        return remember(known, values.length === 0 ? '' : values.join(' '), () => base.query<Result>(sql, values))
+      if (!sql.startsWith('SELECT')) forget()
       return base.query<Result>(sql, values)
     },
     tableName: (schema, table) => base.tableName(schema, table),

@@ -55,6 +55,8 @@ export async function runSeries(
 ): Promise<Tally> {
   const tally = newTally()
   const endsAt = performance.now() + seconds * 1000
+  // Refusals and conflicts come by the dozen, and nobody reads where from: `--seed` tells that.
+  Error.stackTraceLimit = 0
   for (let seed = from; tally.histories < histories && performance.now() < endsAt; seed += step) {
     const outcome = await runHistory(database, configOf(seed))
     addOutcome(tally, outcome)

@@ -367,5 +367,11 @@ function lockOrderOf(
   rank(auditTable, 14)
   rank(takeoversTable, 15)
   rank(inHandTable, 16)
-  return (table) => ranks.get(`${table.schema}.${table.name}`) ?? 12
+  // Asked some hundred times a batch: tables are few and last, so each is looked up by its name once.
+  const known = new WeakMap<Table, number>()
+  return (table) => {
+    let order = known.get(table)
+    if (order === undefined) known.set(table, (order = ranks.get(`${table.schema}.${table.name}`) ?? 12))
+    return order
+  }
 }
