@@ -65,8 +65,7 @@ export class LogMemory {
     const { head } = place
     if (head.generation !== generation || head.incarnation !== incarnation)
       throw new Conflict(`the head of ${name} is of another generation or incarnation`)
-    if (expected !== undefined && expected !== head.next + alreadyThere)
-      throw new Conflict(`the head of ${name} moved`)
+    if (expected !== undefined && expected !== head.next + alreadyThere) throw new Conflict(`the head of ${name} moved`)
   }
 
   /** After `check`. @returns the first sequence. */

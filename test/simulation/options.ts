@@ -13,6 +13,7 @@ export const HELP = `Runs the shop under a seeded simulator: faults, crashes, re
   --histories N   so many histories
   --seconds N     so many seconds (60 unless histories are given)
   --cores N       worker processes (all cores)
+  --json FILE     writes the summary there, too
   --trace         with --seed: prints the whole trace, also of a history that holds
   --without A,B   with --seed: leaves out these faults
   --mutants       a table: each mutant, what caught it, seeds and seconds
@@ -27,6 +28,8 @@ export interface Options {
   readonly histories: number
   readonly seconds: number
   readonly cores: number
+  /** Where the summary is written to; nowhere where it is empty. */
+  readonly json: string
   readonly trace: boolean
   readonly without: readonly number[]
   readonly mutants: boolean
@@ -47,6 +50,7 @@ export function readOptions(args: readonly string[]): Options {
       histories: { type: 'string' },
       seconds: { type: 'string' },
       cores: { type: 'string', default: String(availableParallelism()) },
+      json: { type: 'string', default: '' },
       trace: { type: 'boolean', default: false },
       without: { type: 'string', default: '' },
       mutants: { type: 'boolean', default: false },
@@ -62,6 +66,7 @@ export function readOptions(args: readonly string[]): Options {
     histories: values.histories === undefined ? Number.POSITIVE_INFINITY : numberOf('histories', values.histories),
     seconds: isBounded ? Number.POSITIVE_INFINITY : numberOf('seconds', values.seconds ?? String(DEFAULT_SECONDS)),
     cores: numberOf('cores', values.cores),
+    json: values.json,
     trace: values.trace,
     without: values.without === '' ? [] : values.without.split(',').map((id) => numberOf('without', id)),
     mutants: values.mutants,

@@ -137,7 +137,11 @@ function deleteSql(name: string, key: readonly string[]): string {
 /** What a row becomes: all of it, or some columns over those that are there. */
 function merged(
   { columns }: Table,
-  { old, row, sets }: { readonly old: Row | undefined; readonly row: Row; readonly sets: readonly string[] | undefined },
+  {
+    old,
+    row,
+    sets,
+  }: { readonly old: Row | undefined; readonly row: Row; readonly sets: readonly string[] | undefined },
 ): Row {
   if (sets === undefined || old === undefined) return row
   return columns.map(({ name }, at) => (sets.includes(name) ? row[at] : old[at]) ?? null)

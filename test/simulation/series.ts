@@ -16,12 +16,26 @@ export interface Tally {
   steps: number
   commands: number
   faults: number
+  /** Of the processes that ran them, in seconds. */
+  cpuSeconds: number
+  /** The heap of the process at last. */
+  heapBytes: number
   readonly failures: { readonly seed: number; readonly check: string; readonly message: string }[]
   readonly rare: Record<string, number>
 }
 
 export function newTally(): Tally {
-  return { histories: 0, commits: 0, steps: 0, commands: 0, faults: 0, failures: [], rare: {} }
+  return {
+    histories: 0,
+    commits: 0,
+    steps: 0,
+    commands: 0,
+    faults: 0,
+    cpuSeconds: 0,
+    heapBytes: 0,
+    failures: [],
+    rare: {},
+  }
 }
 
 export function addOutcome(tally: Tally, { config, commits, steps, faultsHappened, failure, rare }: Outcome): void {
@@ -39,7 +53,8 @@ function addRare(tally: Tally, counts: Readonly<Record<string, number>>): void {
 }
 
 export function addTally(tally: Tally, other: Tally): void {
-  for (const name of ['histories', 'commits', 'steps', 'commands', 'faults'] as const) tally[name] += other[name]
+  for (const name of ['histories', 'commits', 'steps', 'commands', 'faults', 'cpuSeconds'] as const)
+    tally[name] += other[name]
   tally.failures.push(...other.failures)
   addRare(tally, other.rare)
 }
@@ -47,20 +62,27 @@ export function addTally(tally: Tally, other: Tally): void {
 /** Failures in a series are named up to this many; then it ends. */
 const MAX_FAILURES = 10
 
+/** Asking costs more than a millisecond. */
+const HEAP_EVERY = 100
+
 /** Runs seeds until their number or the time is over. */
 export async function runSeries(
   database: Database,
   { from, step, histories, seconds }: Pick<Options, 'from' | 'step' | 'histories' | 'seconds'>,
-  tell: (outcome: Outcome) => void = () => undefined,
+  tell: (outcome: Outcome, tally: Tally) => void = () => undefined,
 ): Promise<Tally> {
   const tally = newTally()
+  const { user, system } = process.cpuUsage()
   const endsAt = performance.now() + seconds * 1000
   // Refusals and conflicts come by the dozen, and nobody reads where from: `--seed` tells that.
   Error.stackTraceLimit = 0
   for (let seed = from; tally.histories < histories && performance.now() < endsAt; seed += step) {
     const outcome = await runHistory(database, configOf(seed))
     addOutcome(tally, outcome)
-    tell(outcome)
+    const cpu = process.cpuUsage()
+    tally.cpuSeconds = (cpu.user - user + cpu.system - system) / 1e6
+    if (tally.histories % HEAP_EVERY === 0) tally.heapBytes = process.memoryUsage().heapUsed
+    tell(outcome, tally)
     if (tally.failures.length >= MAX_FAILURES) break
     // Otherwise signals and messages would wait for the end.
     await new Promise((resolve) => void setImmediate(resolve))
@@ -107,15 +129,23 @@ export function missedOf(tally: Tally): readonly RareBranch[] {
   return counts.missed()
 }
 
+/** The report of a series for machines: what was counted, each rare branch with its count, what was missed. */
+export function summaryOf(tally: Tally, seconds: number): unknown {
+  const { histories, commands, commits, steps, faults, failures, cpuSeconds, rare } = tally
+  const rates = { seconds, cpuSeconds, perSecond: histories / seconds, perCpuSecond: histories / cpuSeconds }
+  const branches = Object.fromEntries(RARE_BRANCHES.map((branch) => [branch, rare[branch] ?? 0]))
+  return { histories, ...rates, commands, commits, steps, faults, failures, rare: branches, missed: missedOf(tally) }
+}
+
 /** The report of a series, line by line. */
 export function reportOf(tally: Tally, seconds: number): string[] {
-  const { histories, commands, commits, faults, failures } = tally
+  const { histories, commands, commits, faults, failures, cpuSeconds } = tally
   const counts = new RareCounts()
   counts.add(tally.rare)
   const reached = RARE_BRANCHES.filter((branch) => counts.count(branch) > 0)
   return [
     `${histories} histories in ${seconds.toFixed(1)} s, ${(histories / seconds).toFixed(1)} a second; ` +
-      `${commands} commands, ${commits} commits, ${faults} faults.`,
+      `${(histories / cpuSeconds).toFixed(1)} a second of CPU; ${commands} commands, ${commits} commits, ${faults} faults.`,
     ...reached.map((branch) => `${String(counts.count(branch)).padStart(9)}  ${branch}`),
     ...counts.missed().map((branch) => `    never  ${branch}`),
     ...Object.entries(NOT_YET).map(([branch, why]) => `  not yet  ${branch}: ${why}`),

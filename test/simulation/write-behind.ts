@@ -1,6 +1,17 @@
 // A store whose commits stay in memory until somebody asks SQLite about what they wrote: two thirds of a history's
 // statements are never asked about. It keeps the contract of every store (`write-behind.test.ts`).
-import type { Append, Cell, Head, LogRange, LogRow, Plan, Row, Store, Table, Transaction } from '../../src/platform/ports.ts'
+import type {
+  Append,
+  Cell,
+  Head,
+  LogRange,
+  LogRow,
+  Plan,
+  Row,
+  Store,
+  Table,
+  Transaction,
+} from '../../src/platform/ports.ts'
 import { sqliteName } from '../../src/platform/store/sqlite-statements.ts'
 import type { Copy } from './database.ts'
 import { HEAD_COLUMNS, LOG_COLUMNS, LogMemory } from './log-memory.ts'
