@@ -1,11 +1,11 @@
 // Finds Java and fetches the jars of Apache Kafka through Maven, once for all checkouts of this machine.
 import { execFile } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { createHash } from 'node:crypto'
+import { copyFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { cacheFolder, makeOnce } from '../make-once.ts'
 
 const run = promisify(execFile)
 const pomFile = fileURLToPath(new URL('../../../deploy/kafka/pom.xml', import.meta.url))
@@ -51,7 +51,7 @@ export async function findJava(): Promise<Java> {
 
 /** Where all is kept: below KAFKA_CACHE, or else in the user's cache. Another pom gets another folder. */
 export function installationFolder(): string {
-  const cache = process.env['KAFKA_CACHE'] || join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'lonja')
+  const cache = process.env['KAFKA_CACHE'] || cacheFolder()
   const pom = readFileSync(pomFile, 'utf8')
   const version = /<artifactId>kafka_2\.13<\/artifactId>\s*<version>([^<]+)/.exec(pom)?.[1] ?? 'unknown'
   const hash = createHash('sha256').update(`${layout} ${pom}`).digest('hex')
@@ -82,25 +82,15 @@ function explainMaven(error: unknown, folder: string): Error {
 }
 
 /**
- * Fills `folder` unless it is there: the jars below `libraries`, and what `complete` adds. All is made beside it and
- * moved there by a rename, so that nobody ever sees half of it, and of two processes at once both go on.
+ * Fills `folder` unless it is there: the jars below `libraries`, and what `complete` adds.
  *
  * @throws what `isUnavailable` knows, with a sentence that says what to install or do.
  */
 export async function fetchJars(folder: string, complete: (partial: string) => Promise<void>): Promise<void> {
-  if (existsSync(folder)) return
-  const partial = `${folder}.${process.pid}-${randomBytes(4).toString('hex')}.partial`
-  mkdirSync(partial, { recursive: true })
-  try {
+  await makeOnce(folder, async (partial) => {
     await runMaven(partial).catch((error: unknown) => {
       throw explainMaven(error, folder)
     })
     await complete(partial)
-    renameSync(partial, folder)
-  } catch (error) {
-    // Another process may have been faster, and what it made is as good as ours.
-    if (!existsSync(folder)) throw error
-  } finally {
-    rmSync(partial, { recursive: true, force: true })
-  }
+  })
 }
