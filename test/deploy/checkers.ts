@@ -1,4 +1,4 @@
-// Fetches the programs that judge the files in deploy/, each of them in seconds, once for all checkouts of this machine.
+// Fetches the programs that judge the files in deploy/, each in seconds, once for all checkouts of this machine.
 import { execFile, execFileSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { delimiter, join } from 'node:path'

@@ -62,7 +62,7 @@ test('compose.yaml keeps to the schema of Compose', async () => {
   assert.equal(code, 0, text)
 })
 
-test('what the services of compose.yaml name is declared there, and their ports are open to this machine alone', async () => {
+test('what services of compose.yaml name is declared there, and their ports serve this machine alone', async () => {
   const compose = await readCompose()
   if (compose === undefined) return
   const { services, volumes, secrets, configs } = compose
