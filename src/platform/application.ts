@@ -43,6 +43,8 @@ export interface GroupLag {
   readonly stoppedFor?: string | undefined
   /** Who paused it, since when and why. */
   readonly paused?: string | undefined
+  /** Another process works on it: this one's `next` is as old as its last look, and its metrics leave it out. */
+  readonly elsewhere?: boolean | undefined
 }
 
 export interface Application {

@@ -228,8 +228,10 @@ export class Lonja implements Application {
 
   async lags(): Promise<readonly GroupLag[]> {
     return this.runtimes.flatMap((runtime) =>
-      runtime.channels.all.flatMap(({ source, topic, partition, next, cursors }) =>
-        cursors.map((cursor) => {
+      runtime.channels.all.flatMap((channel) => {
+        const { source, topic, partition, next } = channel
+        const elsewhere = !runtime.isOurs(channel)
+        return channel.cursors.map((cursor) => {
           return {
             group: cursor.group.name,
             source,
@@ -241,9 +243,10 @@ export class Lonja implements Application {
             oneByOne: cursor.suspect === undefined ? undefined : oneByOneText(cursor.suspect),
             stoppedFor: cursor.stopped === undefined ? undefined : cursor.stoppedFor,
             paused: cursor.paused === undefined ? undefined : pauseText(cursor.paused),
+            elsewhere,
           }
-        }),
-      ),
+        })
+      }),
     )
   }
 

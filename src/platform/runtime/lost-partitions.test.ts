@@ -97,6 +97,21 @@ test('a partition that stood still is forgotten when another process has it, and
   await shop.stop()
 })
 
+test('what another process works on is told to be elsewhere', async () => {
+  const virtual = createVirtualClock()
+  const membership = movable()
+  const shop = await startToyShop({ store: openSqlite({ path: ':memory:' }), clock: virtual, membership })
+  const elsewhere = async () => new Set((await shop.lonja.lags()).map((lag) => lag.elsewhere))
+  assert.deepEqual(await elsewhere(), new Set([false]))
+  membership.move(false)
+  await virtual.advance(100, shop.idle)
+  assert.deepEqual(await elsewhere(), new Set([true]))
+  membership.move(true)
+  await virtual.advance(100, shop.idle)
+  assert.deepEqual(await elsewhere(), new Set([false]))
+  await shop.stop()
+})
+
 test('what another process has read is no longer missing here', async () => {
   const store = openSqlite({ path: ':memory:' })
   const blind: Store = { ...faultyStore(store), readLog: async () => [] }

@@ -94,7 +94,7 @@ export class Runtime {
       newId: this.newId,
       channels: this.channels,
       cache: this.#cache,
-      isOurs: this.#isOurs,
+      isOurs: this.isOurs,
       afresh: (inputs) => this.#afresh(inputs),
       committed: (round) => this.#finish(round),
       failed: (failure) => this.#setbacks.failed(failure),
@@ -116,7 +116,7 @@ export class Runtime {
       },
     })
     const { channels, executor, parking, pauses } = this
-    this.#setbacks = new Setbacks({ ...options, channels, executor, parking, isOurs: this.#isOurs })
+    this.#setbacks = new Setbacks({ ...options, channels, executor, parking, isOurs: this.isOurs })
     this.takeovers = new Takeovers({ ...options, channels, parking, holds: this.#held.holds })
     this.#oneByOne = new OneByOne({ store, clock, takeovers: this.takeovers, batches: this.#batches })
     this.#byHand = new HandChanges({ ...options, parking, pauses, timers: this.#timers })
@@ -278,7 +278,7 @@ export class Runtime {
       takes: ({ suspect }) => (suspect !== undefined) === alone,
       ...this.options,
       channels: this.channels,
-      isOurs: this.#isOurs,
+      isOurs: this.isOurs,
       now,
       alarm: (cursor, message, kind) => this.#setbacks.alarm(cursor, message, kind),
     })
@@ -298,7 +298,8 @@ export class Runtime {
     return { ...rest, inputs: left }
   }
 
-  #isOurs = ({ partitions, partition }: Channel): boolean => this.#held.holds(partitions, partition)
+  /** Whether this process works on the partition; what it knows of others' cursors is as old as its last look. */
+  isOurs = ({ partitions, partition }: Channel): boolean => this.#held.holds(partitions, partition)
 
   /** After the commit, never before: answers, calls to the outside, wake-ups. */
   #finish(round: Round): void {

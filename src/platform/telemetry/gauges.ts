@@ -98,7 +98,11 @@ function createAsk(known: readonly MetricSources[], registry: Registry): Ask {
 
 // Each gauge looks for itself: the registry asks all of them at once, so one could not wait for what another found.
 function exposeLags(registry: Registry, ask: Ask): void {
-  const look = async (): Promise<GroupLag[]> => (await ask('lags', (sources) => sources.lags?.())).flat()
+  // Each process tells of its own partitions alone, so that the sum over all processes is the truth.
+  const look = async (): Promise<GroupLag[]> => {
+    const lags = (await ask('lags', (sources) => sources.lags?.())).flat()
+    return lags.filter(({ elsewhere }) => elsewhere !== true)
+  }
   const expose = (name: string, help: string, valueOf: (lag: GroupLag) => number): void => {
     const gauge = new Gauge({
       name,

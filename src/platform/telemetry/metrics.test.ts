@@ -57,6 +57,7 @@ test('gauges are looked up at each scrape', async () => {
     lags: async () => [
       { ...at, partition: 0, next: 4, head },
       { ...at, partition: 1, next: 7, head: 7, stopped: 'a gap' },
+      { ...at, partition: 2, next: 0, head: 1000, stopped: 'an old gap', elsewhere: true },
     ],
     statements: () => ({ sqlite: 12 }),
     openEffects: async () => ({ capture: 2 }),
