@@ -120,7 +120,7 @@ suite('the pages', () => {
     const named = pages
       .filter((page) => page.startsWith('docs/guides/') && !page.endsWith('add-a-service.md'))
       .flatMap((page) => [...readPage(page).matchAll(/`([A-Z]+_[A-Z_]+)`/g)].map(([, code = '']) => code))
-      .filter((code) => !/^(?:LONJA|STORE|APP|MODULES)_/.test(code))
+      .filter((code) => !/^(?:LONJA|STORE|APP|MODULES|KAFKA)_/.test(code))
     assert.deepEqual(
       named.filter((code) => !codes.has(code)),
       [],
