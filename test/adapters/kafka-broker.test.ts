@@ -1,6 +1,6 @@
 // Proves the starter of the real Apache Kafka: it starts, survives what tests do to it, and leaves nothing behind.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -87,6 +87,26 @@ test('a named folder is kept, and what cannot start says why', { timeout }, asyn
     await assert.rejects(startKafka({ folder: file }), /Kafka for tests failed: .*file already exists/s)
   } finally {
     rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+test('without Java the tests fail in CI, and say loudly elsewhere what they do not test', async () => {
+  const module = JSON.stringify(import.meta.resolve('../../src/testing/kafka/kafka.ts'))
+  const text = `const { kafkaIsHere } = await import(${module})
+    console.log('here:', await kafkaIsHere())`
+  const empty = mkdtempSync(join(tmpdir(), 'lonja-empty-'))
+  const ask = (CI: string) => {
+    const env = { ...process.env, JAVA_HOME: empty, CI }
+    return spawnSync(process.execPath, ['--input-type=module', '--eval', text], { env, encoding: 'utf8' })
+  }
+  try {
+    const [inCi, elsewhere] = [ask('true'), ask('')]
+    assert.deepEqual([inCi.status, elsewhere.status], [1, 0])
+    assert.match(inCi.stderr, /Apache Kafka needs Java 17/)
+    assert.match(elsewhere.stderr, /!!! NOT TESTED.*!!!\nApache Kafka needs Java 17/)
+    assert.match(elsewhere.stdout, /here: false/)
+  } finally {
+    rmSync(empty, { recursive: true })
   }
 })
 

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import metadata from '../../package.json' with { type: 'json' }
 import { run } from '../../src/cli/run.ts'
+import { parseApiKeys } from '../../src/platform/http/api-keys.ts'
 import { settingsTable, type Setting } from '../../src/platform/settings/table.ts'
 import { areaOf } from '../tidy/import-rule.ts'
 import { importsOf, isTest, readSources } from '../tidy/source.ts'
@@ -120,6 +121,8 @@ test('make-secrets.sh makes what compose.yaml asks for, and the program takes bo
   const asked = new Set([...read('deploy', 'compose.yaml').matchAll(/\$\{(\w+)/g)].map(([, name = '']) => name))
   assert.deepEqual(new Set(Object.keys(made)), asked)
   assert.match(made['KAFKA_CLUSTER_ID'] ?? '', /^[\w-]{21}[AQgw]$/)
+  const roles = parseApiKeys(made['LONJA_API_KEYS'] ?? '').map(({ name, role }) => `${name} ${role}`)
+  assert.deepEqual(roles, ['admin admin', 'metrics reader'])
   const compose = await readCompose()
   if (compose === undefined) return
   for (const role of ['api', 'worker']) {
