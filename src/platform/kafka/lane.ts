@@ -86,6 +86,12 @@ export class Lane {
     return at < 0 ? [] : lane.rows.slice(at, at + limit)
   }
 
+  /** Whether the sequence was here and was dropped; false where it never was since the lane began. */
+  hasDropped(source: string, sequence: number): boolean {
+    const lane = this.#sources.get(source)
+    return lane !== undefined && sequence >= lane.lowest && sequence < lowestKept(lane)
+  }
+
   /** Drops what lies below: every group that reads here has read it. */
   drop(source: string, below: number): void {
     const lane = this.#sources.get(source)
