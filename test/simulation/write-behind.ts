@@ -98,6 +98,13 @@ class WriteBehind implements WriteBehindStore {
     this.#beginning = undefined
   }
 
+  async trimLog(...[source, trim]: Parameters<Store['trimLog']>): ReturnType<Store['trimLog']> {
+    this.flush()
+    const trimmed = await this.#base.trimLog(source, trim)
+    this.#reload()
+    return trimmed
+  }
+
   async begin(...[locks]: Parameters<Store['begin']>): Promise<Transaction> {
     const own = await this.#base.begin(locks)
     if (this.#isDirect) return this.#directly(own)

@@ -12,7 +12,12 @@ interface Written {
   readonly logId?: string
 }
 
-function recordOf({ source = 'orders', sequence, incarnation = 1, logId = `log of ${source}` }: Written): RelayedRecord {
+function recordOf({
+  source = 'orders',
+  sequence,
+  incarnation = 1,
+  logId = `log of ${source}`,
+}: Written): RelayedRecord {
   const place = { topic: 'inventory.commands', partition: 2, generation: 1, appendedAt: 1000 + sequence }
   const told = { type: 'ReserveStock', key: 'LAMP', data: { sequence }, correlation: 'c', cause: 'd' }
   return { ...place, ...told, traceparent: undefined, source, sequence, incarnation, logId }
@@ -77,7 +82,10 @@ test('at a gap nothing above it is kept, and who reads there finds the number mi
 
 test('what was missing is found behind the gap, with all that follows it', () => {
   const { lane } = laneOf([...upTo(3), { sequence: 5 }, { sequence: 6 }])
-  const { changed } = laneOf([3, 4, 5, 6, 7].map((sequence) => ({ sequence })), { lane, from: 5 })
+  const { changed } = laneOf(
+    [3, 4, 5, 6, 7].map((sequence) => ({ sequence })),
+    { lane, from: 5 },
+  )
   assert.deepEqual([changed, numbersIn(lane, 3)], [['orders'], [3, 4, 5, 6, 7]])
   assert.equal(lane.endOf('orders')?.next, 8)
 })

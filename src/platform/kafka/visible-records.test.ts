@@ -176,7 +176,10 @@ function interleaved(made: readonly Deed[], pick: readonly number[]) {
 }
 
 function storedBy({ producer, batches, isAborted }: Deed) {
-  const written = Array.from({ length: batches }, () => ({ ...data(producer, isAborted ? 'dirty' : 'clean'), isAborted }))
+  const written = Array.from({ length: batches }, () => ({
+    ...data(producer, isAborted ? 'dirty' : 'clean'),
+    isAborted,
+  }))
   return [...written, { ...(isAborted ? abort(producer) : commit(producer)), isAborted }]
 }
 
