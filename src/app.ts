@@ -8,7 +8,7 @@ import type { Clock } from './platform/ports.ts'
 import { StoreRefused, StoreUnavailable } from './platform/ports.ts'
 import { isFirst, openAlerts, type Alerts } from './platform/alerts/alerts.ts'
 import { parseApiKeys, type ApiKey } from './platform/http/api-keys.ts'
-import { openKafka } from './platform/kafka/open-kafka.ts'
+import { openKafka, type OpenKafka } from './platform/kafka/open-kafka.ts'
 import { createServer, type Server, type Telemetry } from './platform/http/server.ts'
 import { withOperations } from './platform/operations/service.ts'
 import { DeadLetterArchive } from './platform/parking/dead-letter-archive.ts'
@@ -188,7 +188,7 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
     random: systemRandom,
     batchWaitMs: settings.batchWaitMs,
   })
-  const caretakers = caretakersOf({ settings, log, metrics }, { application, opened, alerts })
+  const caretakers = caretakersOf({ settings, log, metrics }, { application, opened, alerts, kafka })
   let watchdog: Watchdog | undefined
   const stopAll = once(async (limitMs: number) => {
     alerts.stop()
@@ -238,12 +238,13 @@ interface Opened {
   readonly application: Lonja
   readonly opened: OpenDatabases
   readonly alerts: Alerts
+  readonly kafka: OpenKafka | undefined
 }
 
 /** What one process of each database looks after once an hour: old dead letters, and what is past its time. */
 function caretakersOf(
   { settings, log, metrics }: Omit<Start, 'options' | 'tracing'>,
-  { application, opened, alerts }: Opened,
+  { application, opened, alerts, kafka }: Opened,
 ) {
   const { registry } = application
   const shared = {
@@ -262,7 +263,8 @@ function caretakersOf(
   })
   const retention = new Retention({
     ...shared,
-    storeOf: (service) => application.storeOf(service),
+    storeOf: (service) => (application.isHere(service) ? application.storeOf(service) : undefined),
+    alsoNeeded: kafka === undefined ? [] : [() => kafka.readNeeds()],
     backupWindowMs: settings.logBackupWindowMs,
   })
   metrics.lookAt({ oldestRecordSeconds: () => retention.oldestSeconds() })

@@ -10,6 +10,11 @@ import { waitFor } from '../../src/testing/wait-for.ts'
 const timeout = 240_000
 const withinMs = 60_000
 
+interface GroupView {
+  readonly group: string
+  readonly lag: number
+}
+
 const front = 'clients,catalog,orders,notifications,analytics'
 const back = 'inventory,payments,shipping'
 
@@ -35,6 +40,15 @@ suite('services with databases of their own', async () => {
       )
       const statuses = ends.map(({ status, reason = '' }) => `${status} ${reason}`.trim()).toSorted()
       assert.deepEqual(statuses, [...Array(2).fill('CANCELLED OUT_OF_STOCK'), ...Array(8).fill('CONFIRMED')])
+      for (const served of [shop, depot]) {
+        const { items } = await served.call<{ readonly items: readonly GroupView[] }>('/v1/ops/groups')
+        assert.ok(items.length > 0)
+        assert.deepEqual(
+          items.filter(({ lag }) => lag > 0),
+          [],
+        )
+        await served.call('/v1/ops/sagas')
+      }
       assert.deepEqual([shop.told, depot.told], [[], []])
     } finally {
       await shop.stop()

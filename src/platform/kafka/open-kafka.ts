@@ -2,6 +2,8 @@
 import { topicNamed, type Topic } from '../../kernel/message.ts'
 import type { Service } from '../../kernel/service.ts'
 import type { PartHealth } from '../application.ts'
+import type { NeededFrom } from '../retention/needs.ts'
+import { placeName } from '../rebuild/log-reader.ts'
 import type { Clock, Log } from '../ports.ts'
 import { StoreRefused } from '../ports.ts'
 import type { Database } from '../runtime/lonja.ts'
@@ -87,7 +89,7 @@ export class OpenKafka {
   async start(registry: Registry, grown: (sources: readonly string[]) => void): Promise<void> {
     await this.#relays?.start()
     const topics = this.#foreignTopics(registry)
-    if (topics.length === 0) return
+    if (topics.length === 0 || !this.#options.settings.roles.includes('worker')) return
     const { clock, settings, chosen } = this.#options
     const databases = this.#databases
     const store = new PositionStore(urlOf(settings, databases[0]?.services ?? []), chosen.join(','))
@@ -138,6 +140,12 @@ export class OpenKafka {
   /** What was appended by this process. */
   wake(): void {
     this.#relays?.wake()
+  }
+
+  /** What the relays have not shipped yet is still needed in the logs. */
+  async readNeeds(): Promise<NeededFrom> {
+    const marks = (await this.#relays?.marks()) ?? new Map<string, number>()
+    return (head) => marks.get(placeName(head)) ?? head.first
   }
 
   async health(): Promise<readonly PartHealth[]> {

@@ -63,6 +63,8 @@ export const writeMarks = `WITH held AS (${HELD} AND epoch = $2::bigint)
   DO UPDATE SET next = excluded.next, epoch = excluded.epoch, stopped = excluded.stopped
   RETURNING 1`
 
+export const readMarks = 'SELECT source, topic, partition, next FROM lonja.relay_marks'
+
 /** Where every partition of these logs ends, by the database's clock at the snapshot. */
 export function readHeads(sources: readonly string[]): string {
   const parts = sources.map(

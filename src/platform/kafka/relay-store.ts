@@ -141,6 +141,11 @@ export class RelayStore {
     if (written < marks.length) throw new LeaseLost('Another process relays this database by now.')
   }
 
+  async marks(): Promise<readonly Mark[]> {
+    const { rows } = await this.#read(statements.readMarks, [])
+    return rows.map(([source, topic, partition, next]) => ({ source, topic, partition, next }) as Mark)
+  }
+
   async backlog(): Promise<readonly PartitionBacklog[]> {
     const { rows } = await this.#read(statements.readBacklog(this.#options.sources), [])
     return rows.map(([source, topic, partition, records, stopped, oldestAt]) => ({

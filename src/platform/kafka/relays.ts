@@ -1,4 +1,5 @@
 // The relays of a process: one a PostgreSQL database whose logs go to Kafka, with what they tell health and metrics.
+import { placeName } from '../rebuild/log-reader.ts'
 import type { PartHealth } from '../application.ts'
 import type { Clock } from '../ports.ts'
 import { postgresMembership, type NamedMembership } from '../store/postgres-membership.ts'
@@ -102,6 +103,12 @@ export class Relays {
   /** What was appended by this process: its relay need not wait for the database to tell. */
   wake(): void {
     for (const { relay } of this.#open) relay.wake()
+  }
+
+  /** How far each partition is shipped, by the name of its place. */
+  async marks(): Promise<ReadonlyMap<string, number>> {
+    const all = (await Promise.all(this.#open.map(({ store }) => store.marks()))).flat()
+    return new Map(all.map((mark) => [placeName(mark), mark.next]))
   }
 
   /** What waits for Kafka, in all databases. */

@@ -11,12 +11,12 @@ export const ParkedAt = z.object({
 
 /** The groups in which this key is parked; their tables hold only what is parked now. */
 export async function parkedOfKey(
-  { registry, storeOf }: { readonly registry: Registry; readonly storeOf: (service: string) => Store },
+  desk: { readonly registry: Registry; storeOf(service: string): Store; isHere(service: string): boolean },
   key: string,
 ): Promise<z.output<typeof ParkedAt>[]> {
   const found: z.output<typeof ParkedAt>[] = []
-  for (const { name } of registry.services) {
-    const store = storeOf(name)
+  for (const { name } of desk.registry.services.filter((service) => desk.isHere(service.name))) {
+    const store = desk.storeOf(name)
     const rows = await store.query<{ consumer_group: string; state: string; messages: number }>(
       `SELECT consumer_group, state, messages FROM ${store.tableName(name, 'parked_keys')} WHERE key = ?
        ORDER BY consumer_group`,

@@ -1,6 +1,6 @@
 // How every consumer group stands, as its database tells it: where it reads, what is parked, who works on it.
-import type { Head, Membership, Store } from '../ports.ts'
-import type { Cursor } from '../runtime/channels.ts'
+import type { Head, Log, Membership, Store } from '../ports.ts'
+import { endOf, type Cursor } from '../runtime/channels.ts'
 import type { Group, Registry } from '../runtime/registry.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { readPauses } from './pause-memory.ts'
@@ -37,15 +37,19 @@ export interface GroupDesk {
   readonly registry: Registry
   readonly runtimes: readonly Runtime[]
   storeOf(service: string): Store
+  logOf(service: string): Log
+  isHere(service: string): boolean
 }
 
 /** @param wanted only this group; all of them where not said. */
 export async function readGroups(desk: GroupDesk, wanted?: string): Promise<readonly GroupStanding[]> {
-  const groups = desk.registry.groups.filter(({ name }) => wanted === undefined || name === wanted)
+  const groups = desk.registry.groups.filter(
+    ({ name, service }) => desk.isHere(service) && (wanted === undefined || name === wanted),
+  )
   const standings: GroupStanding[] = []
   const heads = new Map<string, Head>()
   for (const schema of new Set(groups.flatMap(({ topics }) => topics.flatMap(desk.registry.sourcesOf)))) {
-    for (const head of await desk.storeOf(schema).heads(schema)) heads.set(placeName(head), head)
+    for (const head of await desk.logOf(schema).heads(schema)) heads.set(placeName(head), head)
   }
   for (const [service, own] of Map.groupBy(groups, (group) => group.service)) {
     standings.push(...(await readService(desk, service, { groups: own, heads })))
@@ -78,7 +82,9 @@ async function readService(desk: GroupDesk, service: string, { groups, heads }: 
       pauses: own,
       parts: places.map((place) => {
         const name = placeName(place)
-        const { first = 0, next: head = 0 } = heads.get(name) ?? {}
+        const known = heads.get(name)
+        const { first = 0 } = known ?? {}
+        const head = known === undefined ? 0 : endOf(known)
         return {
           ...place,
           next: positions.get(`${group.name} ${name}`) ?? first,

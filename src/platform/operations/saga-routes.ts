@@ -25,6 +25,7 @@ export const sagaCodes = interventionCodes satisfies CodeTable
 export interface SagaDesk {
   readonly registry: Registry
   storeOf(service: string): Store
+  isHere(service: string): boolean
 }
 
 const params = z.object({
@@ -60,7 +61,8 @@ const ActAnswer = SagaDetail.extend({ means: z.string().describe('What comes of 
 
 /** The sagas of the registry, or the one of this name. */
 function tablesOf(desk: SagaDesk, name?: string): SagaTable[] {
-  return desk.registry.services.flatMap(({ name: service, sagas }) =>
+  const here = desk.registry.services.filter(({ name: service }) => desk.isHere(service))
+  return here.flatMap(({ name: service, sagas }) =>
     sagas
       .filter((saga) => name === undefined || saga.name === name)
       .map((saga) => ({ saga, service, store: desk.storeOf(service) })),
@@ -151,8 +153,7 @@ function looking(desk: SagaDesk): Route {
 type Asked = Request<z.output<typeof params>, unknown, { reason: string; step?: string | undefined; force?: boolean }>
 
 function parkedAt(desk: SagaDesk, found: FoundSaga) {
-  const storeOf = (service: string): Store => desk.storeOf(service)
-  return parkedOfKey({ registry: desk.registry, storeOf }, aboutOfSaga(desk.registry, found))
+  return parkedOfKey(desk, aboutOfSaga(desk.registry, found))
 }
 
 function actRoutes(desk: SagaDesk): readonly Route[] {

@@ -7,8 +7,7 @@ import type { Group, Registry } from '../runtime/registry.ts'
 export type NeededFrom = (head: Head) => number
 
 /**
- * One kind of reader, asked afresh at each look: the groups of every database, and later the relay to Kafka with its
- * marks. Who can't be asked throws, and nothing is deleted.
+ * One kind of reader, asked afresh at each look: the groups of every database, and the relay to Kafka with its marks. Who can't be asked throws, and nothing is deleted.
  */
 export type ReadNeeds = () => Promise<NeededFrom>
 
@@ -19,8 +18,8 @@ export function lowestNeeded(needs: readonly NeededFrom[], head: Head): number {
 
 interface GroupsToAsk {
   readonly registry: Registry
-  /** The store of any service, also one that runs in another process. */
-  readonly storeOf: (service: string) => Store
+  /** The store of any service, also one that runs in another process; undefined where its groups read over Kafka. */
+  readonly storeOf: (service: string) => Store | undefined
 }
 
 interface StoredCursor {
@@ -38,6 +37,7 @@ export function needsOfGroups({ registry, storeOf }: GroupsToAsk): ReadNeeds {
     const cursors = new Map<string, StoredCursor>()
     for (const service of new Set(registry.groups.map((group) => group.service))) {
       const store = storeOf(service)
+      if (store === undefined) continue
       const rows = await store.query<StoredCursor>(
         `SELECT consumer_group, source, topic, partition, next, incarnation
          FROM ${store.tableName(service, 'cursors')}`,
@@ -46,7 +46,9 @@ export function needsOfGroups({ registry, storeOf }: GroupsToAsk): ReadNeeds {
     }
     return (head) => {
       const standing = ({ name }: Group) => standingOf(cursors.get(`${name} ${placeName(head)}`), head)
-      const readers = registry.groups.filter(({ topics }) => topics.includes(head.topic))
+      const readers = registry.groups.filter(
+        ({ topics, service }) => topics.includes(head.topic) && storeOf(service) !== undefined,
+      )
       return Math.min(head.next, ...readers.map(standing))
     }
   }

@@ -25,8 +25,11 @@ export interface RetainedDatabase {
 export interface RetentionOptions {
   readonly registry: Registry
   readonly databases: readonly RetainedDatabase[]
-  /** The store of any service, also one that runs in another process: its groups' cursors are asked. */
-  readonly storeOf: (service: string) => Store
+  /**
+   * The store of any service, also one that runs in another process: its groups' cursors are asked. Undefined where they
+   * read Kafka's copy.
+   */
+  readonly storeOf: (service: string) => Store | undefined
   readonly clock: Clock
   readonly backupWindowMs: number
   /** Whether this process does it for the database. */

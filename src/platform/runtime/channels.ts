@@ -20,7 +20,7 @@ export interface Channel {
   next: number
   appendedAt: number
   /** Read over Kafka: where it ended in its own database, and when. */
-  announced: Head['announced']
+  announced: Head['announced'] | undefined
   /** Until then its own appends are read back from the store: another process appends here too. */
   contendedUntil: number
   readonly cursors: Cursor[]
@@ -123,6 +123,11 @@ export class Channels {
       channel.announced = head.announced
     }
   }
+}
+
+/** Where a log ends, as far as anybody has heard: over Kafka more may have been appended than has arrived. */
+export function endOf({ next, announced }: Pick<Head, 'next'> & Partial<Pick<Channel, 'announced'>>): number {
+  return announced !== undefined && Number.isFinite(announced.next) ? Math.max(next, announced.next) : next
 }
 
 function newChannel(

@@ -17,7 +17,7 @@ import { Redrives } from '../operations/redrives.ts'
 import { PARKING_NEWS } from '../parking/parking.ts'
 import { LiveTables } from '../rebuild/live-tables.ts'
 import { Rebuilds } from '../rebuild/rebuilds.ts'
-import { oneByOneText } from './channels.ts'
+import { endOf, oneByOneText } from './channels.ts'
 import { checkWiring } from './check-wiring.ts'
 import type { Observer } from './observer.ts'
 import { createReader } from './reader.ts'
@@ -111,7 +111,7 @@ export class Lonja implements Application {
       hosted: services.filter((name) => chosen.includes(name)),
       works,
       store,
-      logOf: (service) => this.#options.logOf?.(service) ?? this.#databaseOf(service).store,
+      logOf: (service) => this.logOf(service),
       clock,
       random,
       membership,
@@ -196,6 +196,16 @@ export class Lonja implements Application {
     return reply
   }
 
+  /** Whether the database that keeps the service's tables is open here: of others only what Kafka tells is known. */
+  isHere(service: string): boolean {
+    return this.#options.databases.some(({ services }) => services.includes(service))
+  }
+
+  /** Where the service's log is read. */
+  logOf(service: string): Log {
+    return this.#options.logOf?.(service) ?? this.storeOf(service)
+  }
+
   /** The database that keeps the service's tables. */
   storeOf(service: string): Store {
     return this.#databaseOf(service).store
@@ -229,7 +239,7 @@ export class Lonja implements Application {
   async lags(): Promise<readonly GroupLag[]> {
     return this.runtimes.flatMap((runtime) =>
       runtime.channels.all.flatMap((channel) => {
-        const { source, topic, partition, next } = channel
+        const { source, topic, partition } = channel
         const elsewhere = !runtime.isOurs(channel)
         return channel.cursors.map((cursor) => {
           return {
@@ -238,7 +248,7 @@ export class Lonja implements Application {
             topic,
             partition,
             next: cursor.next,
-            head: next,
+            head: endOf(channel),
             stopped: cursor.stopped,
             oneByOne: cursor.suspect === undefined ? undefined : oneByOneText(cursor.suspect),
             stoppedFor: cursor.stopped === undefined ? undefined : cursor.stoppedFor,
