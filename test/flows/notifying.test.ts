@@ -7,7 +7,7 @@ import { inShop } from '../../src/testing/shop.ts'
 import { createVirtualClock } from '../../src/testing/virtual-clock.ts'
 
 /** A mailer that notes when it is asked, and does as it is told. */
-function notingMailer(send: (attempt: number) => Promise<void>) {
+function notingMailer(send: (attempt: number) => Promise<{ readonly refused: string } | void>) {
   const clock = createVirtualClock()
   const tries: { readonly at: number; readonly key: string }[] = []
   const startedAt = clock.now()
@@ -20,7 +20,7 @@ function notingMailer(send: (attempt: number) => Promise<void>) {
       mailer: {
         send: async (_: unknown, { idempotencyKey, attempt }: { idempotencyKey: string; attempt?: number }) => {
           tries.push({ at: clock.now() - startedAt, key: idempotencyKey })
-          await send(attempt ?? 0)
+          return send(attempt ?? 0)
         },
       },
     }),
@@ -50,6 +50,21 @@ suite('a mail that can not be sent', () => {
         assert.deepEqual(await shop.eventsOf(orderId, 'notifications'), ['NotificationFailed'])
       },
       { clock: refusing.clock, adapters: refusing.adapters },
+    ),
+  )
+
+  const final = notingMailer(async () => ({ refused: 'There is no such mailbox.' }))
+  test(
+    'is not tried again where the mail server will never take it',
+    inShop(
+      async (shop) => {
+        const orderId = await orderOf(shop)
+        await shop.advance(60_000)
+        assert.deepEqual(final.secondsOf(orderId), [0])
+        const [told] = await shop.notificationsOf(orderId)
+        assert.deepEqual([told?.status, told?.attempts, told?.reason], ['failed', 1, 'There is no such mailbox.'])
+      },
+      { clock: final.clock, adapters: final.adapters },
     ),
   )
 

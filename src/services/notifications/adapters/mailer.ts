@@ -1,5 +1,6 @@
 // The seam to whoever delivers mail: one interface, whose comments are the contract of every adapter.
 import { createHash } from 'node:crypto'
+import type { Taken } from './messengers.ts'
 
 /** Personal, all of it: it goes into the mail, and into no log and no error text. */
 export interface Mail {
@@ -15,9 +16,12 @@ export interface MailCall {
   readonly signal: AbortSignal
 }
 
-/** Resolves when the next server has taken the mail, and throws otherwise; error texts name no address. */
+/**
+ * Resolves when the next server has taken the mail, or says that it never will (`refused`), and throws where another
+ * try may help; no text names an address.
+ */
 export interface Mailer {
-  send(mail: Mail, call: MailCall): Promise<void>
+  send(mail: Mail, call: MailCall): Promise<Taken | void>
 }
 
 /** A Message-ID (RFC 5322, section 3.6.4) that is the same for every try of a mail. */

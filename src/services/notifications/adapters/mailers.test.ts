@@ -117,19 +117,14 @@ suite('SMTP', () => {
     }),
   )
 
-  test(
-    "a refusal is an error that does not name the recipient, not even in the server's words",
-    { timeout: 10_000 },
-    () =>
-      withServer('refuses', async (server) => {
-        const mailer = smtpMailer({ url: server.url, from })
-        await assert.rejects(mailer.send(mail, call()), (error: Error) => {
-          assert.match(error.message, /550/)
-          assert.ok(!error.message.includes('ana@') && error.cause === undefined)
-          return true
-        })
-        mailer.close()
-      }),
+  test("a refusal does not name the recipient, not even in the server's words", { timeout: 10_000 }, () =>
+    withServer('refuses', async (server) => {
+      const mailer = smtpMailer({ url: server.url, from })
+      assert.deepEqual(await mailer.send(mail, call()), {
+        refused: 'The mail server did not take the mail: 550 (EENVELOPE) at RCPT TO.',
+      })
+      mailer.close()
+    }),
   )
 
   test('a server that does not answer is left when the call is aborted', { timeout: 10_000 }, () =>

@@ -43,8 +43,10 @@ export function smtpMailer({ url, from }: SmtpSettings): SmtpMailer {
       const messageId = messageIdOf(idempotencyKey, domain)
       const sending = transport.sendMail({ from, to, subject, text, messageId, signal })
       // The original error is not kept as the cause: it may name the recipient.
-      const failure = await sending.then(() => undefined, withoutAddresses)
-      if (failure !== undefined) throw new Error(failure)
+      const failure = await sending.then(() => undefined, failureOf)
+      if (failure === undefined) return {}
+      if (failure.isFinal) return { refused: failure.text }
+      throw new Error(failure.text)
     },
     close: () => transport.close(),
   }
@@ -61,7 +63,8 @@ function connectionOf(url: string) {
     host: hostname,
     port: port === undefined || port === '' ? (isSecure ? SECURE_PORT : PLAIN_PORT) : Number(port),
     secure: isSecure,
-    ...(auth === undefined ? {} : { auth }),
+    // A password never leaves in the clear, also where somebody between takes the server's STARTTLS out.
+    ...(auth === undefined ? {} : { auth, requireTLS: true }),
   }
 }
 
@@ -69,8 +72,16 @@ function credentials(user: string, password: string) {
   return { user: decodeURIComponent(user), pass: decodeURIComponent(password) }
 }
 
-/** Servers like to repeat the address that they refuse; only their code, and at which command, is kept and logged. */
-function withoutAddresses(error: unknown): string {
+/** What nodemailer says where the server refuses an address, or the mail itself. */
+const OF_THIS_MAIL: ReadonlySet<string> = new Set(['EENVELOPE', 'EMESSAGE'])
+/** From here on a reply means: not like this, ever (RFC 5321, section 4.2.1). */
+const PERMANENT = 500
+
+/**
+ * Servers like to repeat the address that they refuse; only their code, and at which command, is kept and logged. A
+ * password that is refused for good says nothing of the mail: it may be mended before the last try.
+ */
+function failureOf(error: unknown): { readonly text: string; readonly isFinal: boolean } {
   const {
     code = 'ERROR',
     responseCode,
@@ -81,5 +92,8 @@ function withoutAddresses(error: unknown): string {
     readonly command?: string
   }
   const answer = responseCode === undefined ? code : `${responseCode} (${code})`
-  return `The mail server did not take the mail: ${answer}${command === undefined ? '' : ` at ${command}`}.`
+  return {
+    text: `The mail server did not take the mail: ${answer}${command === undefined ? '' : ` at ${command}`}.`,
+    isFinal: responseCode !== undefined && responseCode >= PERMANENT && OF_THIS_MAIL.has(code),
+  }
 }

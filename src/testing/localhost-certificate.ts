@@ -1,0 +1,21 @@
+// A certificate for localhost that signs itself, and its key: for servers that tests start, and for nothing else.
+
+export const localhostKey = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgiPtVr/yRi0FmKpXo
+81TozkTubzUTbQsss4wJZFhICmShRANCAAR69qYu94bdCs9gQCfz0nt2WQm7HZeY
+DHeUZC+YMTS0R30vbSdDp60i9OCB3W/gPt8mhzENeCkBYHWP6ta8pVtF
+-----END PRIVATE KEY-----
+`
+
+/** Valid from 2020 to 2120 for `localhost` and 127.0.0.1. */
+export const localhostCertificate = `-----BEGIN CERTIFICATE-----
+MIIBaDCCAQ2gAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhv
+c3QwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBQxEjAQBgNVBAMM
+CWxvY2FsaG9zdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABHr2pi73ht0Kz2BA
+J/PSe3ZZCbsdl5gMd5RkL5gxNLRHfS9tJ0OnrSL04IHdb+A+3yaHMQ14KQFgdY/q
+1rylW0WjTjBMMBoGA1UdEQQTMBGCCWxvY2FsaG9zdIcEfwAAATAPBgNVHRMBAf8E
+BTADAQH/MB0GA1UdDgQWBBTHCk/0+DbMsQWf30OkT6XAqP/rmjAKBggqhkjOPQQD
+AgNJADBGAiEA918f6BGdZUIVgWYrs7ng/+qlJcwBk4xCAEQGb3fxZHICIQCqMk/t
+ANiV41Eo6wwE43XIAcf+Sw5xcJ2B4iTpgmiPtQ==
+-----END CERTIFICATE-----
+`
