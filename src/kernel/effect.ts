@@ -33,6 +33,8 @@ export interface EffectRules<Request, Result, Adapter> {
   readonly key: (request: Request) => string
   /** What tells two requests of one key apart (a refund from its capture, the second refund from the first). */
   readonly part: (request: Request) => string
+  /** What of the request tells who a person is: kept out of what is stored and told of a failed call. */
+  readonly personal?: (request: Request) => readonly (string | undefined)[]
   readonly adapter: string
   readonly call: (adapter: Adapter, request: Request, context: CallContext) => Promise<Result>
   /** Asks the provider what became of a request whose answer was lost; undefined means that it never arrived. */

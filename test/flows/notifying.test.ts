@@ -53,6 +53,23 @@ suite('a mail that can not be sent', () => {
     ),
   )
 
+  const naming = notingMailer(() => Promise.reject(new Error('No mailbox of Ana, <ana@example.org>, at this host.')))
+  test(
+    'names nobody in its reason and its story, whatever the mail server says',
+    inShop(
+      async (shop) => {
+        await shop.client({ name: 'Ana', email: 'ana@example.org' })
+        const orderId = await orderOf(shop)
+        await shop.advance(60_000)
+        const [told] = await shop.notificationsOf(orderId)
+        assert.equal(told?.reason, 'No mailbox of …, <…>, at this host.')
+        const tries = (await shop.story(orderId)).filter(({ what, name }) => what === 'effect' && name === 'sendMail')
+        assert.ok(tries.length >= 3 && tries.every(({ cause = '' }) => !/\bAna\b|ana@/.test(cause)))
+      },
+      { clock: naming.clock, adapters: naming.adapters },
+    ),
+  )
+
   const final = notingMailer(async () => ({ refused: 'There is no such mailbox.' }))
   test(
     'is not tried again where the mail server will never take it',

@@ -30,7 +30,12 @@ interface About extends Pick<Failure, 'faultClass' | 'handler'> {
 /** The record's own key and type may be told: they are in every list of dead letters anyway. */
 export function failureOf(error: unknown, record: LogRecord, { schema, ...about }: About): Failure {
   const stack = error instanceof Error ? framesOf(error) : ''
-  return { ...about, code: faultCodeOf(error), message: withoutPersons(saidBy(error), record, schema), stack }
+  return {
+    ...about,
+    code: faultCodeOf(error),
+    message: withoutPersons(saidBy(error), { ...record, marked: markedIn(record, schema) }),
+    stack,
+  }
 }
 
 function saidBy(error: unknown): string {
@@ -43,12 +48,20 @@ function placeOf({ path, code }: z.core.$ZodIssue): string {
   return `${path.length === 0 ? 'the body' : path.map(String).join('.')}: ${code}`
 }
 
+function markedIn({ data }: LogRecord, schema: z.ZodType | undefined): readonly string[] {
+  return schema === undefined ? [] : personalTexts(schema, data)
+}
+
+/** What a message may quote: a body, or a request. */
+interface Quoted extends Pick<LogRecord, 'data' | 'key' | 'type'> {
+  /** The texts in it that tell who a person is, also the short ones. */
+  readonly marked: readonly string[]
+}
+
 /** Blanks whatever the body says, mail addresses and long numbers; what code says by itself stays. */
-function withoutPersons(message: string, { data, key, type }: LogRecord, schema: z.ZodType | undefined): string {
+export function withoutPersons(message: string, { data, key, type, marked }: Quoted): string {
   const told = new Set([key, type])
-  const short = (schema === undefined ? [] : personalTexts(schema, data)).filter(
-    (value) => value !== '' && value.length < MIN_BLANKED_LENGTH,
-  )
+  const short = marked.filter((value) => value !== '' && value.length < MIN_BLANKED_LENGTH)
   const long = textsOf(data).filter((value) => value.length >= MIN_BLANKED_LENGTH && !told.has(value))
   let text = message
   // Longest first: one value may be part of another.

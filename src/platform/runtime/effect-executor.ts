@@ -1,5 +1,6 @@
 // Calls the outside for the rows of effects: one at a time a key, in order, with limits, retries and a circuit breaker.
 import type { Answer, CallContext, EffectRules } from '../../kernel/effect.ts'
+import { withoutPersons } from '../parking/failure.ts'
 import type { Clock } from '../ports.ts'
 import type { AnswerInput, AttemptInput, Input } from './inputs.ts'
 import type { EffectRow } from './outbox.ts'
@@ -204,7 +205,7 @@ export class EffectExecutor {
       const result = await this.#limited(rules, (signal) => rules.call(adapter, row.request, { ...context, signal }))
       return { outcome: 'answered', result, attempts }
     } catch (error) {
-      return { error: error instanceof Error ? error.message : String(error) }
+      return { error: withoutPersons(error instanceof Error ? error.message : String(error), quotedIn(row, rules)) }
     }
   }
 
@@ -296,6 +297,12 @@ export class EffectExecutor {
       cancel()
     }
   }
+}
+
+/** Outside systems like to repeat what they were given; their words go into the story, and into events. */
+function quotedIn({ request, key, effect }: EffectRow, { personal }: Port['rules']) {
+  const marked = (personal?.(request) ?? []).filter((text) => text !== undefined)
+  return { data: request, key, type: effect, marked }
 }
 
 /** Whoever came first; as a probe, whoever failed least: what fails by itself must not keep the others out. */

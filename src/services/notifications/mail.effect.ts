@@ -11,6 +11,7 @@ export const sendMail = effect<Mailer>()('sendMail', {
   adapter: 'mailer',
   key: (request: MailRequest) => request.notificationId,
   part: (request) => partOf('email', request),
+  personal: ({ to, subject, text }) => [to.name, to.address, subject, text],
   call: (mailer, { to, subject, text }, call) => mailer.send({ to, subject, text }, call),
   timeoutMs: TIMEOUT_MS,
   concurrency: 100,

@@ -29,6 +29,7 @@ export const bookWithCarrier = effect<Carrier>()('bookWithCarrier', {
   ...limits,
   key: (request: BookingRequest) => request.orderId,
   part: () => 'booking',
+  personal: ({ address }) => Object.values(address ?? {}),
   call: (carrier, request, call) => carrier.book(request, call),
   ask: (carrier, request, call) => carrier.findBooking(request, call),
 })
