@@ -111,6 +111,7 @@ export async function startShop(options: ShopOptions = {}) {
   const { databases, close } = await openDatabases(options)
   const complaints: string[] = []
   const { lonja, telemetry, compensations } = assemble(options, { clock, outside, databases, complaints })
+  telemetry.metrics.lookAt({ lags: () => lonja.lags() })
   await lonja.start()
   const submissions = { count: 0 }
   const server = await createServer({
@@ -257,14 +258,18 @@ function withPolicy(service: Service, whenDead: DeadPolicy | undefined): Service
   return whenDead === undefined ? service : { ...service, parking: { whenDead, ...service.parking } }
 }
 
-/** Every handler of the service fails where the trouble throws; the saga's own and aggregates do not. */
+/**
+ * Every handler of the service fails where the trouble throws, after all that it did: none of it may stay. The saga's
+ * own and aggregates do not.
+ */
 function troubled(service: Service, trouble: Trouble | undefined): Service {
   if (trouble === undefined) return service
   const handlers = service.handlers.map((handler): Service['handlers'][number] => ({
     ...handler,
     handle: (data, held, context) => {
+      const says = handler.handle(data, held, context)
       trouble(handler.message.type, data)
-      return handler.handle(data, held, context)
+      return says
     },
   }))
   return { ...service, handlers }
