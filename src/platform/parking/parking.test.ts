@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { accountsOf, startTroubledLedger } from '../../testing/troubled-ledger.ts'
+import { asking } from '../../testing/pausing.ts'
 import { faultyStore } from '../../testing/faulty-store.ts'
 import { openSqlite } from '../store/sqlite.ts'
 import type { RecordBody } from '../log/record.ts'
@@ -304,6 +305,50 @@ test('what the store does never counts against a message', async () => {
   }
   assert.deepEqual(ledger.told(), [])
   assert.equal((await ledger.entries('a')).at(-1), 2)
+  await ledger.stop()
+})
+
+test('a full disk is refused to the caller, counts against no message, and all goes on with room again', async () => {
+  const store = openSqlite({ path: ':memory:' })
+  const ledger = await startTroubledLedger({ store })
+  await ledger.post('a', 1)
+  await ledger.pass(0)
+  const [{ page_count: pages } = { page_count: 0 }] = await store.query<{ page_count: number }>('PRAGMA page_count')
+  await store.query(`PRAGMA max_page_count = ${pages}`)
+  const long = 'x'.repeat(100_000)
+  const refused = ledger.post('a', 2, long)
+  await Promise.all([assert.rejects(refused, { name: 'StoreUnavailable' }), ledger.pass(MINUTE_MS)])
+  await store.query('PRAGMA max_page_count = 1000000')
+  await ledger.pass(MINUTE_MS)
+  await ledger.post('a', 2, long)
+  await ledger.pass(0)
+  assert.deepEqual(await ledger.entries('a'), [1, 2])
+  assert.deepEqual([ledger.told(), await ledger.keys(), await ledger.letters()], [[], [], []])
+  await ledger.stop()
+})
+
+test('every key has its turn: a long queue that goes on holds up no other key', async () => {
+  const short = Array.from({ length: 40 }, (_, number) => `short-${number}`)
+  const ledger = await startTroubledLedger({ bad: ['long', ...short] })
+  for (let entry = 1; entry <= 100; entry += 1) await ledger.post('long', entry)
+  for (const account of short) {
+    await ledger.post(account, 1)
+    await ledger.post('healthy', 1)
+    await ledger.pass(100)
+  }
+  // All of them are due at once when the group goes on.
+  await asking(ledger.lonja, 'pause', { group: 'ledger' })
+  await ledger.pass(HOUR_MS)
+  assert.equal((await ledger.keys()).length, 41)
+  ledger.bad.clear()
+  ledger.tried.length = 0
+  await asking(ledger.lonja, 'resume', { group: 'ledger' })
+  await ledger.pass(0)
+  const middle = ledger.tried.indexOf('long 65')
+  for (const account of short)
+    assert.ok(ledger.tried.indexOf(`${account} 1`) < middle, `${account} waited for the queue`)
+  assert.equal((await ledger.entries('long')).length, 100)
+  assert.deepEqual(await ledger.keys(), [])
   await ledger.stop()
 })
 
