@@ -36,6 +36,8 @@ export interface Table {
   readonly indexes: readonly (readonly string[])[]
   /** Rows are deleted here, so a versioned save must not bring one back. */
   readonly rowsGo?: true
+  /** A row is little more than its key: SQLite keeps no second tree for the key. */
+  readonly clustered?: true
 }
 
 /**

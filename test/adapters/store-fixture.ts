@@ -45,10 +45,13 @@ export const lines: Table = {
   ]),
   indexes: [['note', 'quantity']],
 }
-export const tags: Table = tableOf('tags', 2, [
-  { name: 'order_id', type: 'text' },
-  { name: 'tag', type: 'text' },
-])
+export const tags: Table = {
+  ...tableOf('tags', 2, [
+    { name: 'order_id', type: 'text' },
+    { name: 'tag', type: 'text' },
+  ]),
+  clustered: true,
+}
 
 export const declaration: SchemaDeclaration = {
   schema: 'shop',

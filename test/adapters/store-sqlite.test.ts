@@ -52,6 +52,22 @@ suite('store on SQLite: files', () => {
     })
   })
 
+  test('keeps a tree for the keys beside the rows, but not where a row is little more than its key', async () => {
+    await inFolder(async (path) => {
+      const store = openSqlite({ path })
+      const clustered = { ...documents, name: 'clustered', clustered: true as const }
+      await store.migrate([{ ...declaration, tables: [documents, clustered] }])
+      const trees = await store.query<{ readonly tbl_name: string }>(
+        "SELECT tbl_name FROM sqlite_schema WHERE name LIKE 'sqlite_autoindex_shop_%' ORDER BY 1",
+      )
+      assert.deepEqual(
+        trees.map(({ tbl_name: name }) => name),
+        ['shop_documents'],
+      )
+      await store.close()
+    })
+  })
+
   test('a full file takes nothing of a batch, and goes on once there is room', async () => {
     await inFolder(async (path) => {
       const roomy = openSqlite({ path })

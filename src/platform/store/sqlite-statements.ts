@@ -9,15 +9,19 @@ export function sqliteName(schema: string, table: string): string {
   return `${schema}_${table}`
 }
 
-/** CREATE TABLE and its indexes; WITHOUT ROWID clusters the rows on their key. */
+/**
+ * CREATE TABLE and its indexes. Rows lie in the order in which they came, with the keys in a tree of their own: what is
+ * written together lies together. Where a row is little more than its key, one tree is enough.
+ */
 export function createTable(table: Table): string[] {
   const name = sqliteName(table.schema, table.name)
   const columns = table.columns.map((column) => {
     return `${column.name} ${column.type.toUpperCase()}${column.nullable ? '' : ' NOT NULL'}`
   })
   const key = table.columns.slice(0, table.keyWidth).map((column) => column.name)
+  const storage = table.clustered === true ? ' WITHOUT ROWID' : ''
   return [
-    `CREATE TABLE IF NOT EXISTS ${name} (${columns.join(', ')}, PRIMARY KEY (${key.join(', ')}))`,
+    `CREATE TABLE IF NOT EXISTS ${name} (${columns.join(', ')}, PRIMARY KEY (${key.join(', ')}))${storage}`,
     ...table.indexes.map((index) => {
       return `CREATE INDEX IF NOT EXISTS ${name}_${index.join('_')} ON ${name} (${index.join(', ')})`
     }),

@@ -15,6 +15,7 @@ interface TableOptions {
   readonly keyWidth?: number
   readonly indexes?: readonly (readonly string[])[]
   readonly rowsGo?: true
+  readonly clustered?: true
 }
 
 function table(
@@ -76,7 +77,7 @@ export function timersTable(schema: string): Table {
   return table(
     [schema, 'timers'],
     { due: 'integer', partition: 'integer', name: 'text', key: 'text', command: 'text?', correlation: 'text' },
-    { keyWidth: 4 },
+    { keyWidth: 4, clustered: true },
   )
 }
 
@@ -125,7 +126,7 @@ export function buildsTable(schema: string): Table {
 export const trailTable: Table = table(
   [PLATFORM_SCHEMA, 'trail'],
   { correlation: 'text', transaction_id: 'integer', note: 'text?' },
-  { keyWidth: 2 },
+  { keyWidth: 2, clustered: true },
 )
 
 /** What people did beside the ordinary course of business; rows are only added. */
