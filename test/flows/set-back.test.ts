@@ -9,10 +9,54 @@ import { openSqlite } from '../../src/platform/store/sqlite.ts'
 import { DAY_MS, retained } from '../../src/testing/retaining.ts'
 import type { Shop } from '../../src/testing/shop.ts'
 import { startShop } from '../../src/testing/shop.ts'
+import type { VirtualClock } from '../../src/testing/virtual-clock.ts'
+import { createVirtualClock } from '../../src/testing/virtual-clock.ts'
 
 const PARTITIONS = 6
 /** Enough that every partition has some. */
 const ORDERS = 48
+
+interface Files {
+  readonly main: string
+  /** Inventory's. */
+  readonly own: string
+  readonly copy: string
+}
+
+/** Lives of a shop over two files, one after the other. */
+async function inTwoDatabases(work: (files: Files, inLife: InLife) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'lonja-set-back-'))
+  const file = (name: string) => join(folder, `${name}.sqlite`)
+  const files: Files = { main: file('main'), own: file('inventory'), copy: file('copy') }
+  try {
+    await work(files, async (life, clock = createVirtualClock()) => {
+      const [store, inventory] = [openSqlite({ path: files.main }), openSqlite({ path: files.own })]
+      const shop = await startShop({ store, stores: { inventory }, clock })
+      await life(shop)
+      await shop.idle()
+      await shop.stop()
+      await store.close()
+      await inventory.close()
+    })
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+type InLife = (life: (shop: Shop) => Promise<void>, clock?: VirtualClock) => Promise<void>
+
+async function placeAll(shop: Shop): Promise<readonly string[]> {
+  const placed: string[] = []
+  for (let order = 0; order < ORDERS; order += 1) placed.push((await shop.placeOrder()).orderId)
+  await shop.advance(1000)
+  return placed
+}
+
+async function firstOrders(shop: Shop): Promise<void> {
+  await shop.product({ quantity: 1000 })
+  await shop.client()
+  await placeAll(shop)
+}
 
 test('the commands of a database that was set back reach a service that had read further', () => setBack())
 
@@ -25,33 +69,10 @@ test('they do so too where all that came before has been deleted after its time'
   }))
 
 /** @param beforeBackup what else happens in the first life. */
-async function setBack(beforeBackup: (shop: Shop) => Promise<void> = async () => undefined): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'lonja-set-back-'))
-  const [main, own, copy] = ['main', 'inventory', 'copy'].map((name) => join(folder, `${name}.sqlite`)) as [
-    string,
-    string,
-    string,
-  ]
-  const inLife = async (life: (shop: Shop) => Promise<void>) => {
-    const [store, inventory] = [openSqlite({ path: main }), openSqlite({ path: own })]
-    const shop = await startShop({ store, stores: { inventory } })
-    await life(shop)
-    await shop.idle()
-    await shop.stop()
-    await store.close()
-    await inventory.close()
-  }
-  const placeAll = async (shop: Shop): Promise<readonly string[]> => {
-    const placed: string[] = []
-    for (let order = 0; order < ORDERS; order += 1) placed.push((await shop.placeOrder()).orderId)
-    await shop.advance(1000)
-    return placed
-  }
-  try {
+function setBack(beforeBackup: (shop: Shop) => Promise<void> = async () => undefined): Promise<void> {
+  return inTwoDatabases(async ({ main, copy }, inLife) => {
     await inLife(async (shop) => {
-      await shop.product({ quantity: 1000 })
-      await shop.client()
-      await placeAll(shop)
+      await firstOrders(shop)
       await beforeBackup(shop)
     })
     await backupSqlite(main, copy, () => undefined)
@@ -62,7 +83,49 @@ async function setBack(beforeBackup: (shop: Shop) => Promise<void> = async () =>
       const alarms = shop.complaints.splice(0)
       assert.ok(alarms.length >= PARTITIONS && alarms.every((line) => line.includes('its source went back')))
     })
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+  })
 }
+
+test('a database that was set back and says nothing since is not looked at again and again', () =>
+  inTwoDatabases(async ({ main, copy }, inLife) => {
+    await inLife(firstOrders)
+    await backupSqlite(main, copy, () => undefined)
+    await inLife(async (shop) => void (await placeAll(shop)))
+    await restoreSqlite(copy, main, { force: true })
+    let looks = 0
+    const virtual = createVirtualClock()
+    const clock: VirtualClock = {
+      ...virtual,
+      after: (delayMs, call) => {
+        looks += 1
+        return virtual.after(delayMs, call)
+      },
+    }
+    await inLife(async (shop) => {
+      await shop.advance(5000)
+      assert.ok(shop.complaints.splice(0).some((line) => line.includes('its source went back')))
+      looks = 0
+      await shop.advance(10_000)
+      assert.ok(looks < 100, `${looks} looks in ten seconds`)
+      const stopped = (await shop.lonja.lags()).filter((lag) => lag.stopped !== undefined)
+      assert.deepEqual(stopped, [])
+    }, clock)
+  }))
+
+test('whoever has read nothing yet hears what was said before a database was set back, and since', () =>
+  inTwoDatabases(async ({ main, own, copy }, inLife) => {
+    await inLife(firstOrders)
+    await backupSqlite(main, copy, () => undefined)
+    await restoreSqlite(copy, main, { force: true })
+    await inLife(async (shop) => {
+      await placeAll(shop)
+      shop.complaints.splice(0)
+    })
+    for (const ending of ['', '-wal', '-shm']) rmSync(`${own}${ending}`, { force: true })
+    await inLife(async (shop) => {
+      await shop.advance(5000)
+      const behind = (await shop.lonja.lags()).filter(({ group, next, head }) => group === 'inventory' && next < head)
+      assert.deepEqual(behind, [])
+      shop.complaints.splice(0)
+    })
+  }))

@@ -1,6 +1,7 @@
 // What must be true when nothing moves any more: the books, every command's answer, every projection.
 import { isDeepStrictEqual } from 'node:util'
-import type { Cell } from '../../src/platform/ports.ts'
+import type { Cell, Store } from '../../src/platform/ports.ts'
+import type { Group } from '../../src/platform/runtime/registry.ts'
 import type { Lonja } from '../../src/platform/runtime/lonja.ts'
 import { sagaKind } from '../../src/platform/runtime/saga-reaction.ts'
 import { createReader } from '../../src/platform/runtime/reader.ts'
@@ -41,14 +42,14 @@ export async function checkAtRest(history: History): Promise<void> {
   if (oracle.parked.dead.size > 0) fail('still dead', `${oracle.parked.dead.size} dead letters were not decided about`)
   if (oracle.parked.size > 0) fail('still parked', `${oracle.parked.size} messages wait in queues`)
   for (const call of history.callers.calls) checkCall(history, call)
-  await checkProjections(history)
+  await checkProjections({ ...history, fail: history.fail, storeOf: () => history.database.store })
   await checkSagaTimes(history)
   await checkByCommand(history)
   await assertSound({ lonja: facadeOf(history), gateway: history.outside.gateway })
 }
 
 /** Every group has read every log to its end. */
-function checkHeads({ oracle, fail }: History): void {
+export function checkHeads({ oracle, fail }: Pick<History, 'oracle' | 'fail'>): void {
   for (const { name: group, topics } of registry.groups) {
     for (const [place, log] of oracle.logs) {
       const topic = log[0]?.topic
@@ -66,7 +67,10 @@ const EVENTS: Readonly<Record<string, string>> = {
 }
 
 /** What was acknowledged happened once, what was refused never, and everybody got an answer. */
-function checkCall({ oracle, fail }: History, { command, answer, isRefused, tries, named }: Call): void {
+export function checkCall(
+  { oracle, fail }: Pick<History, 'oracle' | 'fail'>,
+  { command, answer, isRefused, tries, named }: Call,
+): void {
   const { id, kind } = command
   if (tries > 0 && answer === undefined) return fail('never answered', `c${id} (${kind}) was tried ${tries} times`)
   const event = EVENTS[kind]
@@ -80,10 +84,14 @@ function checkCall({ oracle, fail }: History, { command, answer, isRefused, trie
 }
 
 /** Each live table is what the log says, cell for cell. */
-async function checkProjections({ database: { store }, oracle, fail }: History): Promise<void> {
-  for (const group of registry.groups) {
+export async function checkProjections(
+  { storeOf, oracle, fail }: Pick<History, 'oracle' | 'fail'> & { readonly storeOf: (service: string) => Store },
+  groups: readonly Group[] = registry.groups,
+): Promise<void> {
+  for (const group of groups) {
     const { service, projection } = group
     if (projection === undefined) continue
+    const store = storeOf(service)
     const { live } = await readBuild(store, service, projection.name)
     const table = projectionTable(service, projection, live)
     const names = table.columns.map(({ name }) => name)

@@ -32,7 +32,7 @@ export interface Call {
 
 export interface CallersOptions {
   readonly world: World
-  readonly oracle: Oracle
+  readonly oracle: Pick<Oracle, 'orders'>
   readonly nodes: readonly SimulatedNode[]
   readonly random: SeededRandom
   readonly rare: RareCounts
@@ -106,6 +106,11 @@ export class Callers {
       for (const call of calls)
         if (this.#isReady(call, other)) this.#later(1, `c${call.command.id} goes on`, () => this.#begin(call))
     }
+  }
+
+  /** The answers to these calls were lost with what they did: the next ones count as the first. */
+  forget(calls: Iterable<Call>): void {
+    for (const call of calls) Object.assign(call, { answer: undefined, isRefused: false, named: undefined })
   }
 
   #release({ command: { id } }: Call): void {

@@ -21,14 +21,35 @@ export interface HistoryConfig {
   readonly strict: boolean
   readonly commands: readonly Command[]
   readonly faults: readonly Fault[]
+  /** One of two databases goes back to an earlier copy; undefined where all services share one. */
+  readonly setBack: SetBack | undefined
+}
+
+/** The two databases of a history in which one is set back. */
+export type Side = 'inventory' | 'others'
+
+export interface SetBack {
+  readonly side: Side
+  /** After the beginning. */
+  readonly copyAtMs: number
+  /** Then all processes die, the copy is put back, and they start again. */
+  readonly restoreAtMs: number
 }
 
 const COMMANDS = 50
 /** About how many calls to its ports a history makes for each command while faults still happen. */
 const CALLS_A_COMMAND = 30
 
+/** One seed in so many sets a database back; none of those that ever failed is among them. */
+const SET_BACK_EVERY = 20
+const SET_BACK_AT = 5
+
 /** Draws everything that is decided beforehand. */
 export function configOf(seed: number): HistoryConfig {
+  return seed % SET_BACK_EVERY === SET_BACK_AT ? setBackConfigOf(seed) : plainConfigOf(seed)
+}
+
+function plainConfigOf(seed: number): HistoryConfig {
   const random = new SeededRandom(seed, 'config')
   const workload: WorkloadRules = {
     commands: random.between(COMMANDS - 15, COMMANDS + 15),
@@ -53,12 +74,50 @@ export function configOf(seed: number): HistoryConfig {
     mailFailureRate: random.pick([0, 0, 0.3]),
     workload,
     strict: random.chance(0.1),
+    setBack: undefined,
     isUndoneFirst: new SeededRandom(seed, 'undone first').chance(UNDONE_FIRST_RATE),
     commands: drawCommands(new SeededRandom(seed, 'workload'), workload),
     faults: drawFaults(new SeededRandom(seed, 'faults'), {
       count: faults,
       calls: workload.commands * CALLS_A_COMMAND,
     }),
+  }
+}
+
+/** What can happen to a node that is alone, and leaves nothing parked: a lost record may be parked for ever. */
+const SET_BACK_FAULTS: readonly FaultKind[] = [
+  'crash before',
+  'crash after',
+  'crash before commit',
+  'crash after commit',
+  'commit lost before',
+  'commit lost after',
+  'unavailable',
+  'outage',
+  'answer lost',
+]
+
+/** A history in which one of two databases goes back: one node, commands before the copy, after it, and afterwards. */
+export function setBackConfigOf(seed: number): HistoryConfig {
+  const plain = plainConfigOf(seed)
+  const random = new SeededRandom(seed, 'set back')
+  const workload: WorkloadRules = { ...plain.workload, gapMs: random.pick([20, 100, 1000]), isScarce: false }
+  const commands = drawCommands(random, workload)
+  const calls = commands.length * CALLS_A_COMMAND
+  const lastMs = Math.max(...commands.filter(({ kind }) => kind === 'place').map(({ atMs }) => atMs))
+  const copyAtMs = Math.floor(lastMs * (0.1 + random.fraction() * 0.4))
+  const restoreAtMs = copyAtMs + 1 + Math.floor((lastMs - copyAtMs) * (0.2 + random.fraction() * 0.5))
+  return {
+    ...plain,
+    nodes: 1,
+    core: 1,
+    isUndoneFirst: false,
+    strict: false,
+    mailFailureRate: 0,
+    workload,
+    commands,
+    faults: drawFaults(random, { count: random.pick([0, 2, 5]), calls, kinds: SET_BACK_FAULTS }),
+    setBack: { side: random.pick(['inventory', 'others']), copyAtMs, restoreAtMs },
   }
 }
 

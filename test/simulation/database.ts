@@ -30,9 +30,12 @@ export class Database {
     this.#schemas = schemas
   }
 
-  /** @param services whose state lies here */
-  static async open(services: readonly string[]): Promise<Database> {
-    const store = openSqlite({ path: ':memory:' })
+  /**
+   * @param services whose state lies here
+   * @param path of a database in memory that other handles have to reach, too: a name of SQLite's shared cache
+   */
+  static async open(services: readonly string[], path = ':memory:'): Promise<Database> {
+    const store = openSqlite({ path })
     const schemas = registry.schemas.filter(({ schema }) => schema === 'lonja' || services.includes(schema))
     const database = new Database(store, schemas)
     await database.#behind.migrate(schemas)
@@ -84,6 +87,16 @@ export class Database {
    */
   async reset(isDirect = false): Promise<void> {
     await this.putBack(this.#beginning, isDirect)
+    this.#behind.written.clear()
+  }
+
+  /** What another handle wrote is what memory knows from now on. */
+  async readAgain(): Promise<Copy> {
+    const copy = await this.copy()
+    this.#behind.restart(copy, false)
+    for (const table of this.#tables) this.#behind.written.add(table)
+    this.store.forget()
+    return copy
   }
 
   /** Only tables that were written since have anything to be put back. */

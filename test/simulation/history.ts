@@ -24,6 +24,7 @@ import { SeededRandom } from './random.ts'
 import { countRareAtRest } from './rare-at-rest.ts'
 import { checkAtRest } from './at-rest.ts'
 import { deliverAgain } from './transport.ts'
+import { runSetBackHistory } from './set-back-history.ts'
 import { SERVICE_NAMES } from './wiring.ts'
 import { World, WORLD_START, drained, newLife } from './world.ts'
 
@@ -47,11 +48,11 @@ export interface HistoryOptions {
 }
 
 /** Faults go on this long after the last command. */
-const UNREST_MS = 20_000
+export const UNREST_MS = 20_000
 /** Without faults everything ends within this: a manual payment waits a day, an effect seven hours, refunds as long. */
-const REST_WITHIN_MS = 60 * 3_600_000
+export const REST_WITHIN_MS = 60 * 3_600_000
 /** A history that takes more steps than this never ends. */
-const MAX_STEPS = 200_000
+export const MAX_STEPS = 200_000
 const SHOWN_OPEN = 5
 
 export class History {
@@ -302,5 +303,7 @@ export class History {
 
 /** Runs the history of a configuration on a database that may be in any state. */
 export function runHistory(database: Database, config: HistoryConfig, options: HistoryOptions = {}): Promise<Outcome> {
-  return new History(database, config, options).run()
+  return config.setBack === undefined
+    ? new History(database, config, options).run()
+    : runSetBackHistory({ ...config, setBack: config.setBack }, options)
 }

@@ -1,6 +1,6 @@
 // Runs each mutant until a check catches it, and prints which one did, and how soon.
 import type { HistoryConfig } from './config.ts'
-import { configOf, withMore } from './config.ts'
+import { configOf, setBackConfigOf, withMore } from './config.ts'
 import type { Database } from './database.ts'
 import { runHistory } from './history.ts'
 import type { Mutant } from './mutant.ts'
@@ -38,7 +38,8 @@ export async function runMutants({ only, from }: Options, say: (line: string) =>
   return kills.every(({ check }) => check !== undefined)
 }
 
-export function configFor({ favours, undoesFirst }: Mutant, seed: number): HistoryConfig {
+export function configFor({ favours, undoesFirst, keepsIncarnation }: Mutant, seed: number): HistoryConfig {
+  if (keepsIncarnation === true) return setBackConfigOf(seed)
   const drawn = configOf(seed)
   const config = undoesFirst === undefined ? drawn : { ...drawn, isUndoneFirst: true }
   return favours === undefined ? config : withMore(config, favours)

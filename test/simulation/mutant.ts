@@ -14,6 +14,8 @@ export interface Mutant {
   /** Whether undos come before their do in all of its histories, and not in some. */
   readonly undoesFirst?: true
   readonly store?: StoreMutant
+  /** A database is set back in all of its histories, and goes on under the incarnation that it had. */
+  readonly keepsIncarnation?: true
   /** The declarations as they become. */
   readonly services?: (services: readonly Service[]) => readonly Service[]
   /** Changes the reactions of one node, before the probes are put in. */

@@ -202,6 +202,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   { name: 'nothing to undo while the do is in flight', services: nothingToUndo },
   { name: 'no tombstone', favours: ['replay'], undoesFirst: true, services: noTombstone },
+  { name: 'no incarnation', keepsIncarnation: true },
   { name: 'effect key minted per try', adapters: keyPerTry },
   {
     name: 'parked key ignored',

@@ -20,7 +20,7 @@ export interface NodeStoreOptions {
   readonly base: Store
   readonly gate: Gate
   readonly life: NodeLife
-  readonly oracle: Oracle
+  readonly oracle: Pick<Oracle, 'committed'>
   readonly world: World
   readonly rare: RareCounts
   /** The only process of its database may keep documents in memory; several may not. */

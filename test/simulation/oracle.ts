@@ -8,6 +8,7 @@ import type { Aside, AsideChanges } from './parked-ledger.ts'
 import { DueTimers } from './due-timers.ts'
 import { ParkedLedger, asideName } from './parked-ledger.ts'
 import type { RareCounts } from './rare.ts'
+import { RARE_BY_TYPE } from './rare.ts'
 
 /** A record as it was committed. */
 export interface Logged {
@@ -95,11 +96,15 @@ export class Oracle {
         const log = this.#logOf(`${schema}/${topic}/${partition}`)
         for (const { type, key, data, correlation = key } of JSON.parse(String(body)) as readonly RecordBody[]) {
           const place = { source: schema, topic: String(topic), partition: Number(partition), sequence: log.length }
-          log.push({ ...place, type, key, data, correlation, appendedAt: Number(appendedAt), committedAt: 0 })
+          const record = { ...place, type, key, data, correlation, appendedAt: Number(appendedAt), committedAt: 0 }
+          log.push(record)
+          this.#follow(record)
         }
       }
       for (const [group, topic, partition, source, , next] of copy.get(`${schema}_cursors`) ?? [])
         this.cursors.set(`${group} ${source}/${topic}/${partition}`, Number(next))
+      for (const [kind, key] of copy.get(`${schema}_streams`) ?? []) this.#countEvent(`${schema}.${kind} ${key}`)
+      for (const [id] of copy.get(`${schema}_effects`) ?? []) this.#effects.add(`${schema} ${id}`)
     }
     for (const { schema, tables } of registry.schemas) for (const table of tables) this.#beginTable(schema, table, copy)
   }
@@ -299,10 +304,7 @@ export class Oracle {
   #checkStreams(writes: readonly Write[]): void {
     for (const { table, rows } of writes) {
       if (table.name !== 'streams') continue
-      for (const [kind, key] of rows) {
-        const name = `${table.schema}.${kind} ${key}`
-        this.#streams.set(name, (this.#streams.get(name) ?? 0) + 1)
-      }
+      for (const [kind, key] of rows) this.#countEvent(`${table.schema}.${kind} ${key}`)
     }
     for (const { table, rows } of writes) {
       const name = `${table.schema}.${table.name}`
@@ -315,7 +317,17 @@ export class Oracle {
     }
   }
 
-  #see({ type, key, data, source }: Logged): void {
+  #countEvent(stream: string): void {
+    this.#streams.set(stream, (this.#streams.get(stream) ?? 0) + 1)
+  }
+
+  #see(record: Logged): void {
+    this.#follow(record)
+    this.#countRare(record)
+  }
+
+  /** What the log says of orders and commands. */
+  #follow({ type, key, data, source }: Logged): void {
     if (type === 'OrderPlaced') {
       const by = (data as { readonly source: string }).source
       if (this.orders.has(key)) this.#fail('placed twice', `the order ${key} was placed twice`)
@@ -325,7 +337,6 @@ export class Oracle {
     else if (type === 'StockAdjusted' || type === 'ReturnRequested') {
       this.#count(`${type} ${(data as { readonly reason: string }).reason}`)
     }
-    this.#countRare(type, key, data)
   }
 
   #end(orderId: string, status: OrderSeen['status']): void {
@@ -340,7 +351,7 @@ export class Oracle {
     this.happened.set(name, (this.happened.get(name) ?? 0) + 1)
   }
 
-  #countRare(type: string, key: string, data: unknown): void {
+  #countRare({ type, key, data }: Logged): void {
     const rare = RARE_BY_TYPE[type]
     if (rare !== undefined) this.#rare.hit(rare)
     const order = this.orders.get(key)
@@ -368,17 +379,6 @@ interface CauseContext {
   readonly moved: ReadonlyMap<string, Moved>
   readonly aside: AsideChanges
   readonly plan: Plan
-}
-
-const RARE_BY_TYPE: Readonly<Record<string, Parameters<RareCounts['hit']>[0]>> = {
-  ReservationExpired: 'hold expired',
-  StockCommitRefused: 'commit of stock refused',
-  OrderFlagged: 'order needs a person',
-  OrderFailed: 'order given up',
-  ReturnCompleted: 'return completed',
-  ReturnRejected: 'return rejected',
-  ManualPaymentReceived: 'manual payment received',
-  StockRefused: 'stock refused',
 }
 
 const versionPlaces = new WeakMap<Table, number>()

@@ -95,3 +95,15 @@ export class RareCounts {
     return RARE_BRANCHES.filter((branch) => this.count(branch) === 0 && NOT_YET[branch] === undefined)
   }
 }
+
+/** Branches that one record shows. */
+export const RARE_BY_TYPE: Readonly<Record<string, RareBranch>> = {
+  ReservationExpired: 'hold expired',
+  StockCommitRefused: 'commit of stock refused',
+  OrderFlagged: 'order needs a person',
+  OrderFailed: 'order given up',
+  ReturnCompleted: 'return completed',
+  ReturnRejected: 'return rejected',
+  ManualPaymentReceived: 'manual payment received',
+  StockRefused: 'stock refused',
+}

@@ -13,15 +13,27 @@ import { ask } from './ask.ts'
 /** The beginning is the same for all seeds. */
 const SEED = 1
 
+/** A database and the services whose state lies there. */
+export interface Home {
+  readonly database: Database
+  readonly services: readonly string[]
+}
+
 /** Opens the database that histories share, with a client and some products in it. */
 export async function openWorker(): Promise<Database> {
   const database = await Database.open(SERVICE_NAMES)
+  await prepareAll([{ database, services: SERVICE_NAMES }])
+  return database
+}
+
+/** A beginning that the shipped application made, over all these databases. */
+export async function prepareAll(homes: readonly Home[]): Promise<void> {
   const world = new World(SEED, { orderliness: 1, traces: false })
   const life = newLife('preparation')
   const lonja = new Lonja({
     services,
     chosen: SERVICE_NAMES,
-    databases: [{ store: database.store, membership: membershipAlone(), services: SERVICE_NAMES }],
+    databases: homes.map(({ database: { store }, ...home }) => ({ store, membership: membershipAlone(), ...home })),
     works: true,
     adapters: {},
     clock: world.clockOf(life),
@@ -36,8 +48,7 @@ export async function openWorker(): Promise<Database> {
   }
   await ready
   await lonja.stop()
-  await database.keepBeginning()
-  return database
+  for (const { database } of homes) await database.keepBeginning()
 }
 
 async function prepare(lonja: Lonja): Promise<void> {

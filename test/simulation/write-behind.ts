@@ -22,8 +22,8 @@ const PARTITIONS_A_TOPIC = 256
 const RECORDS_A_PARTITION = 2 ** 32
 
 export interface WriteBehindStore extends Store {
-  /** Tables of SQLite that were written since `restart`. */
-  readonly written: ReadonlySet<string>
+  /** Tables of SQLite that were written; whoever puts them back clears it. */
+  readonly written: Set<string>
   /** Tells SQLite everything. */
   flush(): void
   /**
@@ -47,7 +47,7 @@ class WriteBehind implements WriteBehindStore {
   readonly #tables = new Map<string, RowTable>()
   readonly #logs = new Map<string, LogMemory>()
   readonly #topics = new Map<string, number>()
-  readonly #written = new Set<string>()
+  readonly written = new Set<string>()
   /** Whether memory has anything that SQLite has not. */
   #isDirty = false
   #ownStatements = 0
@@ -57,13 +57,8 @@ class WriteBehind implements WriteBehindStore {
     this.dialect = base.dialect
   }
 
-  get written(): ReadonlySet<string> {
-    return this.#written
-  }
-
   restart(rows: Copy, isDirect: boolean): void {
     this.#forget()
-    this.#written.clear()
     this.#beginning = rows
     this.#isDirect = isDirect
   }
@@ -124,8 +119,8 @@ class WriteBehind implements WriteBehindStore {
       // Most tables of a history never have a row: nothing of them can be loaded.
       load: (table, keys) => (this.#mayHaveRows(table) ? own.load(table, keys) : Promise.resolve([])),
       commit: (plan) => {
-        for (const { table } of plan.writes) this.#written.add(sqliteName(table.schema, table.name))
-        for (const { source } of plan.appends) this.#written.add(`${source}_heads`).add(`${source}_log`)
+        for (const { table } of plan.writes) this.written.add(sqliteName(table.schema, table.name))
+        for (const { source } of plan.appends) this.written.add(`${source}_heads`).add(`${source}_log`)
         return own.commit(plan)
       },
       release: () => own.release(),
@@ -134,7 +129,7 @@ class WriteBehind implements WriteBehindStore {
 
   #mayHaveRows({ schema, name }: Table): boolean {
     const own = sqliteName(schema, name)
-    return this.#written.has(own) || this.#beginning === undefined || (this.#beginning.get(own) ?? []).length > 0
+    return this.written.has(own) || this.#beginning === undefined || (this.#beginning.get(own) ?? []).length > 0
   }
 
   /** What SQLite has to be asked for is undefined; at the beginning of a history that is nothing. */
@@ -253,7 +248,7 @@ class WriteBehind implements WriteBehindStore {
   #flushWhere(isWanted: (name: string) => boolean): void {
     for (const table of this.#tables.values()) {
       if (!table.isDirty || !isWanted(table.name)) continue
-      this.#written.add(table.name)
+      this.written.add(table.name)
       for (const { sql, rows } of table.flush()) this.#tell(sql, rows)
     }
     for (const log of this.#logs.values()) {
@@ -267,7 +262,7 @@ class WriteBehind implements WriteBehindStore {
     const positionOf = (topic: string, partition: number, sequence: number) =>
       ((this.#topics.get(topic) ?? 0) * PARTITIONS_A_TOPIC + partition) * RECORDS_A_PARTITION + sequence
     const { rows, heads } = log.flush(positionOf)
-    this.#written.add(`${source}_heads`).add(`${source}_log`)
+    this.written.add(`${source}_heads`).add(`${source}_log`)
     this.#tell(upsertSql(`${source}_log`, LOG_COLUMNS, 1), rows)
     this.#tell(upsertSql(`${source}_heads`, HEAD_COLUMNS, 2), heads)
   }

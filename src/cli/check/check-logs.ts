@@ -15,6 +15,7 @@ interface StoredCursor {
   readonly partition: number
   readonly source: string
   readonly next: number
+  readonly incarnation: number
 }
 
 /** Heads first, then the log below them: what lies below a head never changes. */
@@ -99,7 +100,7 @@ export async function checkCursors(context: CheckContext): Promise<Finding> {
   for (const cursor of cursors) {
     const { first = 0, next = 0 } = heads.get(placeName(cursor)) ?? {}
     findings.checked += 1
-    if (cursor.next > next)
+    if (cursor.next > next && !(await isToGoBack(context, cursor)))
       findings.error('cursor', nameOf(cursor), `It stands at ${cursor.next}, above the head ${next}.`)
     // It may have moved on, and what it has read may be gone since; nothing waits for a group that is gone itself.
     if (cursor.next < first && declared.has(cursor.consumer_group) && (await standsBelow(context, cursor, first))) {
@@ -118,7 +119,8 @@ async function readCursors({ registry, storeOf }: CheckContext): Promise<readonl
   const cursors: StoredCursor[] = []
   for (const { name } of registry.services) {
     const store = storeOf(name)
-    const sql = `SELECT consumer_group, topic, partition, source, next FROM ${store.tableName(name, 'cursors')}`
+    const columns = 'consumer_group, topic, partition, source, next, incarnation'
+    const sql = `SELECT ${columns} FROM ${store.tableName(name, 'cursors')}`
     cursors.push(...(await store.query<StoredCursor>(sql)))
   }
   return cursors
@@ -127,4 +129,11 @@ async function readCursors({ registry, storeOf }: CheckContext): Promise<readonl
 async function standsBelow(context: CheckContext, cursor: StoredCursor, first: number): Promise<boolean> {
   const now = (await readCursors(context)).find((other) => nameOf(other) === nameOf(cursor))
   return now !== undefined && now.next < first
+}
+
+/** Its source was set back: it is taken back to the head with the first record that comes, and has lost nothing. */
+async function isToGoBack({ storeOf }: CheckContext, cursor: StoredCursor): Promise<boolean> {
+  const { source, topic, partition, incarnation } = cursor
+  const heads = await storeOf(source).heads(source)
+  return heads.some((head) => head.topic === topic && head.partition === partition && head.incarnation > incarnation)
 }

@@ -32,7 +32,11 @@ export async function readBacklog(options: BacklogOptions): Promise<Delivery[]> 
     if (!options.isOurs(channel)) continue
     for (const cursor of channel.cursors) {
       if (cursor.incarnation < channel.incarnation) await lookBack(cursor, options)
-      if (cursor.next >= channel.next || isStopped(cursor, options.now)) continue
+      if (isStopped(cursor, options.now)) continue
+      if (cursor.next >= channel.next) {
+        goOn(cursor)
+        continue
+      }
       if (options.takes?.(cursor) === false) continue
       const cursors = behind.get(channel.source)
       if (cursors === undefined) behind.set(channel.source, [cursor])
@@ -44,9 +48,22 @@ export async function readBacklog(options: BacklogOptions): Promise<Delivery[]> 
   return deliveries
 }
 
+/**
+ * One that stood still has nothing left to wait before. A source that went back stops its cursors for a second even
+ * where it said nothing since: they were looked at a thousand times a second from then on.
+ */
+function goOn(cursor: Cursor): void {
+  if (cursor.stopped !== undefined) Object.assign(cursor, { stopped: undefined, tries: 0, refused: undefined })
+}
+
 async function lookBack(cursor: Cursor, { logOf, alarm }: BacklogOptions): Promise<void> {
   const news = await followSetBack(cursor, logOf(cursor.channel.source))
-  if (news !== undefined) alarm(cursor, news, 'source-went-back')
+  if (news !== undefined && !isNew(cursor)) alarm(cursor, news, 'source-went-back')
+}
+
+/** Whoever has read nothing yet has seen no number twice. */
+function isNew({ version }: Cursor): boolean {
+  return version === 0
 }
 
 async function readSource(source: string, cursors: readonly Cursor[], options: BacklogOptions): Promise<Delivery[]> {
@@ -73,7 +90,7 @@ function contiguous(cursor: Cursor, rows: readonly LogRow[], { alarm }: BacklogO
     if (row.incarnation < cursor.incarnation) continue
     if (row.incarnation > cursor.incarnation) {
       const message = `its source went back and goes on as incarnation ${row.incarnation} at ${row.first}`
-      alarm(cursor, message, 'source-went-back')
+      if (!isNew(cursor)) alarm(cursor, message, 'source-went-back')
       cursor.incarnation = row.incarnation
     }
     if (row.first > position) break

@@ -187,6 +187,9 @@ interface StoredCursor {
   readonly began_at: string
 }
 
+/** What every log begins with. */
+const FIRST_INCARNATION = 1
+
 /** Reads the cursors of one service's groups afresh; those without a row stand at the lowest record that is kept. */
 export async function readCursors(store: Store, service: string, channels: Channels): Promise<void> {
   const rows = await store.query<StoredCursor>(`SELECT * FROM ${store.tableName(service, 'cursors')}`)
@@ -201,7 +204,8 @@ export async function readCursors(store: Store, service: string, channels: Chann
       cursor.next = next
       cursor.version = row?.version ?? 0
       cursor.generation = row?.generation ?? 1
-      cursor.incarnation = row?.incarnation ?? channel.incarnation
+      // One that has read nothing begins with the oldest rows: by the head's incarnation they would count as overtaken.
+      cursor.incarnation = row?.incarnation ?? FIRST_INCARNATION
       cursor.beganAt = row?.began_at ?? beginningText(channel.first)
     }
   }
