@@ -42,7 +42,8 @@ export async function checkAtRest(history: History): Promise<void> {
   if (oracle.parked.dead.size > 0) fail('still dead', `${oracle.parked.dead.size} dead letters were not decided about`)
   if (oracle.parked.size > 0) fail('still parked', `${oracle.parked.size} messages wait in queues`)
   for (const call of history.callers.calls) checkCall(history, call)
-  await checkProjections({ ...history, fail: history.fail, storeOf: () => history.database.store })
+  const { database } = history
+  await checkProjections({ oracle, fail, storeOf: () => database.store })
   await checkSagaTimes(history)
   await checkByCommand(history)
   await assertSound({ lonja: facadeOf(history), gateway: history.outside.gateway })

@@ -1,7 +1,6 @@
 // One history: nodes start, callers call, things go wrong; then they go right again, and everything must come to rest.
 import type { HistoryConfig } from './config.ts'
 import type { Database } from './database.ts'
-import type { Fault } from './faults.ts'
 import { FaultPlan } from './faults.ts'
 import { Callers } from './callers.ts'
 import { Leases } from './leases.ts'
@@ -14,6 +13,8 @@ import type { NodePorts } from './node.ts'
 import { nodeStore } from './node-store.ts'
 import { GIVE_UP_RATE, Operator } from './operator.ts'
 import { Oracle } from './oracle.ts'
+import type { HistoryOptions, Outcome } from './outcome.ts'
+import { MAX_STEPS, REST_WITHIN_MS, UNREST_MS } from './outcome.ts'
 import type { Outside } from './outside.ts'
 import { adaptersOf, openOutside } from './outside.ts'
 import type { Mishaps, NodeLife } from './ports.ts'
@@ -24,35 +25,10 @@ import { SeededRandom } from './random.ts'
 import { countRareAtRest } from './rare-at-rest.ts'
 import { checkAtRest } from './at-rest.ts'
 import { deliverAgain } from './transport.ts'
-import { runSetBackHistory } from './set-back-history.ts'
 import { SERVICE_NAMES } from './wiring.ts'
 import { World, WORLD_START, drained, newLife } from './world.ts'
 
-/** What a history came to. */
-export interface Outcome {
-  readonly config: HistoryConfig
-  /** The first promise that was broken. */
-  readonly failure: { readonly check: string; readonly message: string } | undefined
-  readonly rare: RareCounts
-  readonly traceHash: number
-  readonly trace: readonly string[] | undefined
-  readonly faultsHappened: readonly Fault[]
-  readonly calls: number
-  readonly steps: number
-  readonly commits: number
-}
-
-export interface HistoryOptions {
-  readonly mutant?: Mutant
-  readonly traces?: boolean
-}
-
-/** Faults go on this long after the last command. */
-export const UNREST_MS = 20_000
-/** Without faults everything ends within this: a manual payment waits a day, an effect seven hours, refunds as long. */
-export const REST_WITHIN_MS = 60 * 3_600_000
-/** A history that takes more steps than this never ends. */
-export const MAX_STEPS = 200_000
+/** So much of what still goes on is named. */
 const SHOWN_OPEN = 5
 
 export class History {
@@ -299,11 +275,4 @@ export class History {
       commits: oracle.commits,
     }
   }
-}
-
-/** Runs the history of a configuration on a database that may be in any state. */
-export function runHistory(database: Database, config: HistoryConfig, options: HistoryOptions = {}): Promise<Outcome> {
-  return config.setBack === undefined
-    ? new History(database, config, options).run()
-    : runSetBackHistory({ ...config, setBack: config.setBack }, options)
 }

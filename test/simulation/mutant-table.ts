@@ -2,7 +2,7 @@
 import type { HistoryConfig } from './config.ts'
 import { configOf, setBackConfigOf, withMore } from './config.ts'
 import type { Database } from './database.ts'
-import { runHistory } from './history.ts'
+import { runHistory } from './run-history.ts'
 import type { Mutant } from './mutant.ts'
 import { MUTANTS } from './mutants.ts'
 import type { Options } from './options.ts'

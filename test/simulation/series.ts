@@ -2,11 +2,11 @@
 import { configOf, describeConfig } from './config.ts'
 import type { HistoryConfig } from './config.ts'
 import type { Database } from './database.ts'
-import type { HistoryOptions, Outcome } from './history.ts'
-import { runHistory } from './history.ts'
+import type { HistoryOptions, Outcome } from './outcome.ts'
+import { runHistory } from './run-history.ts'
 import type { Options } from './options.ts'
 import type { RareBranch } from './rare.ts'
-import { NOT_YET, RARE_BRANCHES, RareCounts } from './rare.ts'
+import { RARE_BRANCHES, RareCounts } from './rare.ts'
 import { shrink } from './shrink.ts'
 
 /** What many histories came to; plain, so that a worker can send it. */
@@ -148,7 +148,6 @@ export function reportOf(tally: Tally, seconds: number): string[] {
       `${(histories / cpuSeconds).toFixed(1)} a second of CPU; ${commands} commands, ${commits} commits, ${faults} faults.`,
     ...reached.map((branch) => `${String(counts.count(branch)).padStart(9)}  ${branch}`),
     ...counts.missed().map((branch) => `    never  ${branch}`),
-    ...Object.entries(NOT_YET).map(([branch, why]) => `  not yet  ${branch}: ${why}`),
     ...failures.map(({ seed, check, message }) => `BROKEN seed ${seed}, ${check}: ${message}`),
     failures.length === 0 ? 'Everything held.' : `${failures.length} histories broke a promise: --seed shows one.`,
   ]

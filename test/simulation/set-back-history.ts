@@ -10,8 +10,8 @@ import type { HistoryConfig, SetBack, Side } from './config.ts'
 import type { Copy } from './database.ts'
 import { Database } from './database.ts'
 import { FaultPlan } from './faults.ts'
-import type { HistoryOptions, Outcome } from './history.ts'
-import { MAX_STEPS, REST_WITHIN_MS, UNREST_MS } from './history.ts'
+import type { HistoryOptions, Outcome } from './outcome.ts'
+import { MAX_STEPS, REST_WITHIN_MS, UNREST_MS } from './outcome.ts'
 import type { Mutant } from './mutant.ts'
 import type { NodePorts } from './node.ts'
 import { SimulatedNode } from './node.ts'
@@ -203,7 +203,7 @@ export class SetBackHistory {
     const answered = new Set(this.callers.calls.filter(({ answer }) => answer !== undefined))
     await this.#steps(WORLD_START + setBack.restoreAtMs)
     if (this.failure === undefined) await this.#setBack(copy, answered)
-    await this.#steps(WORLD_START + Math.max(...commands.map(({ atMs }) => atMs)) + UNREST_MS)
+    await this.#steps(WORLD_START + Math.max(0, ...commands.map(({ atMs }) => atMs)) + UNREST_MS)
     this.plan.end()
     this.#node.life.awayUntil = 0
     if (!this.#node.life.alive) this.#node.start()

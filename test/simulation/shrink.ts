@@ -1,8 +1,8 @@
 // Makes a failing history smaller: faults and then commands are left out, as long as it still fails the same way.
 import type { HistoryConfig } from './config.ts'
 import type { Database } from './database.ts'
-import type { HistoryOptions, Outcome } from './history.ts'
-import { runHistory } from './history.ts'
+import type { HistoryOptions, Outcome } from './outcome.ts'
+import { runHistory } from './run-history.ts'
 
 /** Histories that shrinking may run. */
 const MAX_RUNS = 400
