@@ -29,8 +29,10 @@ export interface RelayObserver {
 
 /** Of one transaction of Kafka; a transaction of the database that is larger goes alone. */
 const CAP_RECORDS = 2000
-/** The broker takes 1 MB of one partition in one request, headers included; these are bodies alone. */
-const BATCH_BYTES = 500_000
+/** The broker takes 1 MB of one partition in one request, headers included: of small records they are the most. */
+const BATCH_BYTES = 700_000
+/** What a header takes beside its name and text. */
+const BYTES_A_HEADER = 4
 /** Announcements wake at once; a lost one is made up for after this long. */
 const POLL_MS = 1000
 const ANNOUNCE_EVERY_MS = 1000
@@ -50,6 +52,8 @@ export class Relay {
   #running: Promise<void> | undefined
   #wake = (): void => undefined
   #isWoken = false
+  /** While Kafka is away whoever appends would otherwise ask for it each time. */
+  #isBackingOff = false
   #retryMs = FIRST_RETRY_MS
   #announceAt = 0
 
@@ -67,13 +71,13 @@ export class Relay {
   /** Something was appended, or the lease came. */
   wake(): void {
     this.#isWoken = true
-    this.#wake()
+    if (!this.#isBackingOff) this.#wake()
   }
 
   /** Finishes the transaction in hand. */
   async stop(): Promise<void> {
     this.#isStopped = true
-    this.wake()
+    this.#wake()
     await this.#running
   }
 
@@ -88,6 +92,7 @@ export class Relay {
 
   /** @returns how long to wait for more, where nobody wakes us. */
   async #step(): Promise<number> {
+    this.#isBackingOff = false
     if (!this.#options.membership.holds(1, 0)) {
       await this.#close()
       return POLL_MS
@@ -102,7 +107,7 @@ export class Relay {
     } catch (error) {
       await this.#close()
       if (!(error instanceof LeaseLost)) this.#options.observer.failed(error)
-      this.#isWoken = false
+      this.#isBackingOff = true
       const waitMs = this.#retryMs
       this.#retryMs = Math.min(LONGEST_RETRY_MS, 2 * waitMs)
       return waitMs
@@ -118,13 +123,21 @@ export class Relay {
     return { epoch, logIds, producer: await openProducer() }
   }
 
+  /** @throws {LeaseLost} */
+  async #held(): Promise<Session> {
+    this.#session ??= await this.#begin()
+    if (this.#session === undefined) throw new LeaseLost('Another process relays this database by now.')
+    return this.#session
+  }
+
   /** Says once a second where the logs end, also when nothing was appended: timers elsewhere wait to hear it. */
   async #announce({ producer, logIds }: Session): Promise<void> {
     const { clock, store } = this.#options
     if (clock.now() < this.#announceAt) return
     this.#announceAt = clock.now() + ANNOUNCE_EVERY_MS
     const [name = ''] = [...logIds.values()].toSorted()
-    await producer.send([[headsRecord(name, await store.heads())]])
+    const heads = await store.heads()
+    if (heads.length > 0) await producer.send([[headsRecord(name, heads)]])
   }
 
   async #ship(session: Session): Promise<number> {
@@ -138,8 +151,10 @@ export class Relay {
       await session.producer.send(batchesOf(records))
     } catch (error) {
       if (!isRefusal(error)) throw error
-      await this.#findRefused(rows, error)
-      return 0
+      await this.#close()
+      await this.#findRefused(taken, error)
+      // The next round finds less: some of it is shipped, and what is refused stands.
+      return rows.length
     }
     await store.mark(session.epoch, marksOf(rows))
     observer.shipped(records.length, clock.now() - startedAt)
@@ -147,29 +162,44 @@ export class Relay {
   }
 
   /**
-   * Sends row by row, each in a transaction of its own, up to the one that the broker refuses: its partition stops
-   * there, and the next round goes on without it. What was sent is sent once more then, and dropped by the cursors.
+   * Sends transaction by transaction up to the one that the broker refuses, and that one row by row: the partition of
+   * the row that is refused stops there, and the next round goes on without it.
    */
-  async #findRefused(rows: readonly RelayRow[], first: unknown): Promise<void> {
-    const { store, observer } = this.#options
-    for (const row of rows) {
-      await this.#close()
-      const session = await this.#begin()
-      if (session === undefined) throw new LeaseLost('Another process relays this database by now.')
-      this.#session = session
-      try {
-        await session.producer.send(batchesOf(outgoing([row], session.logIds)))
-      } catch (error) {
-        if (!isRefusal(error)) throw error
-        const mark = { ...markOf(row, row.start), stopped: sentenceOf(row, error) }
-        await store.mark(session.epoch, [mark])
-        observer.refused(mark)
+  async #findRefused(taken: readonly (readonly RelayRow[])[], first: unknown): Promise<void> {
+    for (const rows of taken) {
+      if ((await this.#shipAlone(rows)) === undefined) continue
+      for (const row of rows) {
+        const refusal = await this.#shipAlone([row])
+        if (refusal === undefined) continue
+        await this.#stopAt(row, refusal)
         return
       }
-      await store.mark(session.epoch, [markOf(row, row.last + 1)])
     }
     // All went alone, so what was refused were they together: the next round takes what is left.
-    observer.failed(first)
+    this.#options.observer.failed(first)
+  }
+
+  /** @returns why the broker refuses it, or undefined where it is shipped. */
+  async #shipAlone(rows: readonly RelayRow[]): Promise<unknown> {
+    const session = await this.#held()
+    try {
+      await session.producer.send(batchesOf(outgoing(rows, session.logIds)))
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      await this.#close()
+      return error
+    }
+    await this.#options.store.mark(session.epoch, marksOf(rows))
+    return undefined
+  }
+
+  async #stopAt(row: RelayRow, refusal: unknown): Promise<void> {
+    const { store, observer } = this.#options
+    const { epoch } = await this.#held()
+    // A row that was shipped in part goes on in its midst.
+    const mark = { ...markOf(row, Math.max(row.first, row.start)), stopped: sentenceOf(row, refusal) }
+    await store.mark(epoch, [mark])
+    observer.refused(mark)
   }
 
   async #close(): Promise<void> {
@@ -179,7 +209,7 @@ export class Relay {
   }
 
   #pause(waitMs: number): Promise<void> {
-    if (this.#isWoken || this.#isStopped) return Promise.resolve()
+    if (this.#isStopped || (this.#isWoken && !this.#isBackingOff)) return Promise.resolve()
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#wake = resolve
     const cancel = this.#options.clock.after(waitMs, resolve)
@@ -210,7 +240,7 @@ function batchesOf(records: readonly OutgoingRecord[]): OutgoingRecord[][] {
   for (const record of records) {
     const place = `${record.topic}/${record.partition}`
     const known = filled.get(place) ?? { bytes: 0, batch: 0 }
-    const bytes = record.value.length
+    const bytes = bytesOf(record)
     const isFull = known.bytes > 0 && known.bytes + bytes > BATCH_BYTES
     const now = isFull ? { bytes, batch: known.batch + 1 } : { bytes: known.bytes + bytes, batch: known.batch }
     filled.set(place, now)
@@ -218,6 +248,12 @@ function batchesOf(records: readonly OutgoingRecord[]): OutgoingRecord[][] {
     batch.push(record)
   }
   return batches
+}
+
+function bytesOf({ key, value, headers }: OutgoingRecord): number {
+  let bytes = key.length + value.length
+  for (const [name, text] of headers) bytes += name.length + text.length + BYTES_A_HEADER
+  return bytes
 }
 
 function marksOf(rows: readonly RelayRow[]): Mark[] {
