@@ -1,0 +1,497 @@
+// The relay's loop on a virtual clock, with a log, a lease and a broker in memory: what it ships, repeats and gives up.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createVirtualClock } from '../../testing/virtual-clock.ts'
+import { watchClock } from '../../testing/watched-clock.ts'
+import { HEADS_TOPIC } from './heads-record.ts'
+import { Relay } from './relay.ts'
+import { LeaseLost, type Mark, type RelayRow } from './relay-store.ts'
+import { MissingPartition, type OutgoingRecord } from './transactional-producer.ts'
+
+const topic = 'orders.events'
+const source = 'orders'
+
+/** As Kafka's client says that the broker takes nothing so large. */
+const tooLarge = Object.assign(new Error('too large'), { apiId: 'MESSAGE_TOO_LARGE' })
+
+interface Sent {
+  /** `0/17` is record 17 of partition 0. */
+  readonly records: readonly string[]
+  readonly batches: readonly (readonly OutgoingRecord[])[]
+}
+
+/** A database's log with its marks and the lease, and what another process may do to them. */
+function logOfOrders() {
+  const rows: RelayRow[] = []
+  const marks = new Map<number, Mark>()
+  const lease = { epoch: 1 as number | undefined }
+  const next = (partition: number): number => rows.findLast((row) => row.partition === partition)?.last ?? -1
+
+  /** One transaction that appends these bodies to each partition. */
+  function append(transaction: string, bodies: Readonly<Record<number, readonly unknown[]>>): void {
+    const places = Object.entries(bodies).map(([partition, data]) => [Number(partition), data] as const)
+    for (const [partition, data] of places) {
+      const first = next(partition) + 1
+      const body = JSON.stringify(data.map((each) => ({ type: 'T', key: 'k', data: each, cause: 'c' })))
+      const place = { source, topic, partition, first, last: first + data.length - 1, start: 0 }
+      rows.push({ ...place, transaction, rows: places.length, generation: 1, incarnation: 1, appendedAt: 0, body })
+    }
+  }
+  const startOf = (partition: number): number => marks.get(partition)?.next ?? 0
+  const isWaiting = ({ partition, last }: RelayRow): boolean => {
+    return last >= startOf(partition) && marks.get(partition)?.stopped === undefined
+  }
+  const store = {
+    epoch: async () => lease.epoch,
+    logIds: async () => new Map([[source, 'log-1']]),
+    heads: async () => [{ source, topic, partition: 0, generation: 1, next: next(0) + 1, asOf: 1000 }],
+    async waiting() {
+      if (lease.epoch === undefined) return []
+      const waiting = rows.filter(isWaiting)
+      return waiting.map((row) => {
+        const together = waiting.filter(({ transaction }) => transaction === row.transaction).length
+        return { ...row, rows: together, start: startOf(row.partition) }
+      })
+    },
+    async mark(epoch: number, written: readonly Mark[]) {
+      if (epoch !== lease.epoch) throw new LeaseLost('Another process relays this database by now.')
+      for (const mark of written) marks.set(mark.partition, mark)
+    },
+  }
+  return { append, store, marks, lease }
+}
+
+interface Call {
+  readonly isOpen: () => boolean
+  readonly records: readonly OutgoingRecord[]
+}
+
+/** A broker that keeps what was committed; `onSend` may fail what is sent, `onOpen` whoever comes. */
+function brokerInMemory() {
+  const committed: Sent[] = []
+  const broker = {
+    opened: 0,
+    closed: 0,
+    committed,
+    onOpen: async (): Promise<void> => undefined,
+    onSend: (async () => undefined) as (call: Call) => Promise<void>,
+    async openProducer() {
+      broker.opened += 1
+      const own = broker.opened
+      await broker.onOpen()
+      let isClosed = false
+      return {
+        async send(batches: readonly (readonly OutgoingRecord[])[]) {
+          assert.ok(!isClosed, 'a producer that was closed is used')
+          const records = batches.flat().filter((record) => record.topic !== HEADS_TOPIC)
+          if (records.length === 0) return
+          await broker.onSend({ isOpen: () => own === broker.opened, records })
+          committed.push({ batches, records: records.map(placeOf) })
+        },
+        async close() {
+          isClosed = true
+          broker.closed += 1
+        },
+      }
+    },
+  }
+  return broker
+}
+
+const placeOf = ({ partition, headers }: OutgoingRecord): string => {
+  const sequence = [...headers].find(([name]) => name.toString() === 'lonja-sequence')?.[1]
+  return `${partition}/${sequence?.toString()}`
+}
+
+const settled = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
+
+function relayWorld() {
+  const [log, broker, clock] = [logOfOrders(), brokerInMemory(), createVirtualClock()]
+  const watched = watchClock(clock)
+  const told = { shipped: [] as number[], failed: [] as unknown[], refused: [] as string[] }
+  const membership = { isHolder: true, changed: () => undefined as void, announced: () => undefined as void }
+  const relay = new Relay({
+    store: log.store,
+    membership: {
+      holds: () => membership.isHolder,
+      onChange: (listener) => void (membership.changed = listener),
+      onAnnounced: (listener) => void (membership.announced = () => listener('all')),
+    },
+    openProducer: () => broker.openProducer(),
+    clock: watched.clock,
+    observer: {
+      shipped: (records) => void told.shipped.push(records),
+      failed: (error) => void told.failed.push(error),
+      refused: ({ stopped = '' }) => void told.refused.push(stopped),
+    },
+  })
+  const advance = (byMs: number): Promise<void> => clock.advance(byMs, settled)
+  const transactions = (): (readonly string[])[] => broker.committed.map(({ records }) => records)
+  return { ...log, broker, clock, told, membership, relay, advance, transactions, armed: watched.armed }
+}
+
+test('ships what waits in one transaction, says how far, and asks again only when the poll is due', async () => {
+  const world = relayWorld()
+  world.append('a', { 0: [1, 2], 1: [3] })
+  world.append('b', { 1: [4] })
+  world.relay.start()
+  await world.advance(0)
+  assert.deepEqual(world.transactions(), [['0/0', '0/1', '1/0', '1/1']])
+  assert.deepEqual(
+    [...world.marks.values()].map(({ partition, next }) => [partition, next]),
+    [
+      [0, 2],
+      [1, 2],
+    ],
+  )
+  assert.deepEqual([world.told.shipped, world.broker.opened], [[4], 1])
+
+  world.append('c', { 0: [5] })
+  await world.advance(999)
+  assert.equal(world.transactions().length, 1)
+  await world.advance(1)
+  assert.deepEqual(world.transactions()[1], ['0/2'])
+  await world.relay.stop()
+  assert.deepEqual([world.broker.closed, world.armed()], [1, []])
+})
+
+test('is woken by an announcement, by what this process appended, and by the lease', async () => {
+  const world = relayWorld()
+  world.relay.start()
+  await world.advance(0)
+  const wakes = [() => world.relay.wake(), () => world.membership.announced(), () => world.membership.changed()]
+  for (const [index, wake] of wakes.entries()) {
+    world.append(`${index}`, { 0: [index] })
+    wake()
+    await settled()
+    assert.equal(world.transactions().length, index + 1)
+  }
+  await world.relay.stop()
+})
+
+test('a wake-up while a round finds nothing is not lost', async () => {
+  const world = relayWorld()
+  const { waiting } = world.store
+  world.store.waiting = async () => {
+    const found = await waiting()
+    world.store.waiting = waiting
+    world.append('a', { 0: [1] })
+    world.relay.wake()
+    return found
+  }
+  world.relay.start()
+  await world.advance(0)
+  assert.deepEqual(world.transactions(), [['0/0']])
+  await world.relay.stop()
+})
+
+test('a row of which a part was shipped is shipped from there', async () => {
+  const world = relayWorld()
+  world.append('a', { 0: [1, 2, 3] })
+  world.marks.set(0, { source, topic, partition: 0, next: 2 })
+  world.relay.start()
+  await world.advance(0)
+  assert.deepEqual(world.transactions(), [['0/2']])
+  await world.relay.stop()
+})
+
+test('without the lease nothing is opened; when it goes the producer is closed, when it comes a new one opened', async () => {
+  const world = relayWorld()
+  world.membership.isHolder = false
+  world.append('a', { 0: [1] })
+  world.relay.start()
+  await world.advance(3000)
+  assert.equal(world.broker.opened, 0)
+
+  world.membership.isHolder = true
+  world.membership.changed()
+  await settled()
+  assert.deepEqual([world.transactions().length, world.broker.opened, world.broker.closed], [1, 1, 0])
+
+  world.membership.isHolder = false
+  world.membership.changed()
+  await settled()
+  assert.equal(world.broker.closed, 1)
+
+  world.membership.isHolder = true
+  world.append('b', { 0: [2] })
+  world.membership.changed()
+  await settled()
+  assert.deepEqual([world.transactions().length, world.broker.opened], [2, 2])
+  await world.relay.stop()
+})
+
+test('held by the membership and not yet by the database: no producer, so nobody is fenced', async () => {
+  const world = relayWorld()
+  world.lease.epoch = undefined
+  world.append('a', { 0: [1] })
+  world.relay.start()
+  await world.advance(2500)
+  assert.deepEqual([world.broker.opened, world.told.failed], [0, []])
+  await world.relay.stop()
+})
+
+test('a lease that another process took while we sent: the mark is not written, and nothing is told as failed', async () => {
+  const world = relayWorld()
+  world.append('a', { 0: [1] })
+  world.broker.onSend = async () => void (world.lease.epoch = 2)
+  world.relay.start()
+  await world.advance(0)
+  assert.deepEqual([world.marks.size, world.broker.closed, world.told.failed], [0, 1, []])
+  // The lease is ours again under another epoch: what may have arrived is sent once more.
+  await world.advance(100)
+  assert.deepEqual([world.transactions(), world.broker.opened], [[['0/0'], ['0/0']], 2])
+  assert.equal(world.marks.get(0)?.next, 1)
+  await world.relay.stop()
+})
+
+test('after any error of the producer a new one is opened, and the rows are read afresh', async () => {
+  const world = relayWorld()
+  world.append('a', { 0: [1] })
+  world.append('b', { 0: [2], 1: [3] })
+  world.broker.onSend = async () => {
+    world.broker.onSend = async () => undefined
+    // Another process ships the first one meanwhile: what was in hand is old news.
+    world.marks.set(0, { source, topic, partition: 0, next: 1 })
+    throw new Error('the connection broke')
+  }
+  world.relay.start()
+  await world.advance(0)
+  assert.deepEqual([world.broker.opened, world.broker.closed, world.told.failed.length], [1, 1, 1])
+  await world.advance(100)
+  assert.deepEqual([world.transactions(), world.broker.opened], [[['0/1', '1/0']], 2])
+  await world.relay.stop()
+})
+
+test('waits ever longer while Kafka is away, whoever wakes it, and no longer than five seconds', async () => {
+  const world = relayWorld()
+  world.append('a', { 0: [1] })
+  const tries: number[] = []
+  world.broker.onOpen = async () => {
+    tries.push(world.clock.now())
+    throw new Error('nobody listens')
+  }
+  world.relay.start()
+  for (let step = 0; step < 300; step += 1) {
+    world.relay.wake()
+    await world.advance(100)
+  }
+  const waits = tries.slice(1).map((at, index) => at - (tries[index] ?? 0))
+  assert.deepEqual(waits.slice(0, 8), [100, 200, 400, 800, 1600, 3200, 5000, 5000])
+  await world.relay.stop()
+})
+
+test('after one success it begins with short waits again, and a stop cuts a wait short', async () => {
+  const world = relayWorld()
+  world.append('a', { 0: [1] })
+  world.broker.onOpen = async () => {
+    if (world.broker.opened < 5) throw new Error('nobody listens')
+  }
+  world.relay.start()
+  await world.advance(1500)
+  assert.equal(world.transactions().length, 1)
+  world.append('b', { 0: [2] })
+  world.broker.onSend = async () => {
+    throw new Error('gone again')
+  }
+  world.relay.wake()
+  await settled()
+  world.broker.onSend = async () => undefined
+  await world.advance(100)
+  assert.equal(world.transactions().length, 2)
+
+  world.append('c', { 0: [3] })
+  world.broker.onSend = async () => {
+    throw new Error('gone again')
+  }
+  world.relay.wake()
+  await settled()
+  await world.relay.stop()
+})
+
+test('a record that the broker refuses stops its partition, under a sentence that names it; the others flow on', async () => {
+  const world = relayWorld()
+  world.append('a', { 0: [1], 1: [2] })
+  world.append('b', { 0: ['huge'], 2: [3] })
+  world.append('c', { 0: [4], 2: [5] })
+  world.broker.onSend = refusing('huge', tooLarge)
+  world.relay.start()
+  await world.advance(0)
+  assert.equal(world.marks.get(0)?.next, 1)
+  const sentence = 'Kafka refuses what orders appended to orders.events/0 as 1 to 1: MESSAGE_TOO_LARGE'
+  assert.deepEqual([world.marks.get(0)?.stopped, world.told.refused], [sentence, [sentence]])
+  assert.deepEqual(
+    [1, 2].map((partition) => world.marks.get(partition)?.next),
+    [1, 2],
+  )
+  assert.deepEqual([...new Set(world.transactions().flat())].toSorted(), ['0/0', '1/0', '2/0', '2/1'])
+  assert.deepEqual(world.told.failed, [])
+
+  world.append('d', { 0: [6], 1: [7] })
+  world.relay.wake()
+  await settled()
+  assert.deepEqual(world.transactions().at(-1), ['1/1'])
+  await world.relay.stop()
+})
+
+test('only the transaction with the refused record is torn; those beside it stay whole', async () => {
+  const world = relayWorld()
+  world.append('a', { 0: [1], 1: [2] })
+  world.append('b', { 1: [3], 2: ['huge'], 3: [4] })
+  world.append('c', { 0: [5], 3: [6] })
+  world.broker.onSend = refusing('huge', tooLarge)
+  world.relay.start()
+  await world.advance(1000)
+  const transactions = world.transactions()
+  const isWhole = (places: readonly string[]): boolean => {
+    return transactions.every((sent) =>
+      places.every((place) => sent.includes(place) === sent.includes(places[0] ?? '')),
+    )
+  }
+  assert.ok(isWhole(['0/0', '1/0']), JSON.stringify(transactions))
+  assert.ok(isWhole(['0/1', '3/1']), JSON.stringify(transactions))
+  assert.deepEqual([...new Set(transactions.flat())].toSorted(), ['0/0', '0/1', '1/0', '1/1', '3/0', '3/1'])
+  await world.relay.stop()
+})
+
+test('a partition that the broker does not have is told with its own sentence', async () => {
+  const world = relayWorld()
+  world.append('a', { 5: ['lost'] })
+  world.broker.onSend = refusing('lost', new MissingPartition('Kafka has 3 partitions of orders.events.'))
+  world.relay.start()
+  await world.advance(0)
+  assert.match(world.told.refused[0] ?? '', /orders\.events\/5 as 0 to 0: Kafka has 3 partitions of orders\.events\.$/)
+  await world.relay.stop()
+})
+
+test('rows that are refused together and taken alone are all shipped, and it is told', async () => {
+  const world = relayWorld()
+  world.append('a', { 0: [1] })
+  world.append('b', { 0: [2] })
+  world.broker.onSend = async ({ records }) => {
+    if (records.length > 1) throw tooLarge
+  }
+  world.relay.start()
+  await world.advance(0)
+  assert.deepEqual([world.transactions(), world.told.refused], [[['0/0'], ['0/1']], []])
+  assert.deepEqual([world.marks.get(0)?.next, world.told.failed], [2, [tooLarge]])
+  await world.relay.stop()
+})
+
+test('the lease that is lost in the search for a refused record ends the search', async () => {
+  const world = relayWorld()
+  world.append('a', { 0: [1] })
+  world.append('b', { 0: ['huge'] })
+  world.broker.onSend = async (call) => {
+    world.lease.epoch = undefined
+    return refusing('huge', tooLarge)(call)
+  }
+  world.relay.start()
+  await world.advance(2000)
+  assert.deepEqual([world.transactions(), world.marks.size, world.told.failed], [[], 0, []])
+  await world.relay.stop()
+})
+
+test('a transaction above the cap goes alone, the small ones before and behind it', async () => {
+  const world = relayWorld()
+  const many = (count: number): number[] => Array.from({ length: count }, (_, index) => index)
+  world.append('a', { 0: [1] })
+  world.append('large', { 0: many(3000), 1: many(2000) })
+  world.append('b', { 1: [2] })
+  world.relay.start()
+  await world.advance(0)
+  assert.deepEqual(
+    world.transactions().map(({ length }) => length),
+    [1, 5000, 1],
+  )
+  await world.relay.stop()
+})
+
+test('no request holds more of a partition than the broker takes, and the batches keep the order', async () => {
+  const world = relayWorld()
+  const text = 'x'.repeat(1000)
+  world.append('large', { 0: Array(5000).fill(1), 1: Array(1200).fill(text), 2: [text] })
+  world.relay.start()
+  await world.advance(0)
+  const [sent] = world.broker.committed
+  assert.equal(world.broker.committed.length, 1)
+  assert.ok((sent?.batches.length ?? 0) > 1)
+  for (const batch of sent?.batches ?? []) {
+    for (const records of Map.groupBy(batch, ({ partition }) => partition).values()) {
+      assert.ok(bytesOf(records) < 900_000, `${bytesOf(records)} bytes in one request`)
+    }
+  }
+  const order = (sent?.batches.flat() ?? []).map(placeOf)
+  for (const [partition, count] of [5000, 1200, 1].entries()) {
+    const own = order.filter((place) => place.startsWith(`${partition}/`))
+    assert.deepEqual(
+      own,
+      Array.from({ length: count }, (_, sequence) => `${partition}/${sequence}`),
+    )
+  }
+  await world.relay.stop()
+})
+
+test('says once a second where the logs end, also while nothing is appended', async () => {
+  const world = relayWorld()
+  let announcements = 0
+  const { openProducer } = world.broker
+  world.broker.openProducer = async () => {
+    const producer = await openProducer()
+    return {
+      ...producer,
+      send: async (batches) => {
+        announcements += batches.flat().filter((record) => record.topic === HEADS_TOPIC).length
+        await producer.send(batches)
+      },
+    }
+  }
+  world.relay.start()
+  await world.advance(0)
+  assert.equal(announcements, 1)
+  world.relay.wake()
+  await world.advance(500)
+  assert.equal(announcements, 1)
+  await world.advance(10_000)
+  assert.ok(announcements >= 10 && announcements <= 12, `${announcements} announcements`)
+  await world.relay.stop()
+})
+
+test('logs that have no heads yet are no reason to fail', async () => {
+  const world = relayWorld()
+  world.store.heads = async () => []
+  world.relay.start()
+  await world.advance(2000)
+  assert.deepEqual([world.told.failed, world.broker.opened], [[], 1])
+  await world.relay.stop()
+})
+
+test('a stop finishes the transaction in hand and says how far it came', async () => {
+  const world = relayWorld()
+  const [sending, { promise, resolve }] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  world.broker.onSend = () => {
+    sending.resolve()
+    return promise
+  }
+  world.append('a', { 0: [1] })
+  world.relay.start()
+  await sending.promise
+  const stopped = world.relay.stop()
+  resolve()
+  await stopped
+  assert.deepEqual([world.marks.get(0)?.next, world.broker.closed], [1, 1])
+})
+
+/** Fails whatever is sent together with this body. */
+function refusing(body: string, error: Error) {
+  return async ({ records }: Call): Promise<void> => {
+    if (records.some(({ value }) => value.toString() === JSON.stringify(body))) throw error
+  }
+}
+
+function bytesOf(records: readonly OutgoingRecord[]): number {
+  const ofOne = ({ key, value, headers }: OutgoingRecord): number => {
+    return [...headers].reduce((sum, [name, text]) => sum + name.length + text.length + 4, key.length + value.length)
+  }
+  return records.reduce((sum, record) => sum + ofOne(record), 0)
+}
