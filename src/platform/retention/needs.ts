@@ -7,7 +7,8 @@ import type { Group, Registry } from '../runtime/registry.ts'
 export type NeededFrom = (head: Head) => number
 
 /**
- * One kind of reader, asked afresh at each look: the groups of every database, and the relay to Kafka with its marks. Who can't be asked throws, and nothing is deleted.
+ * One kind of reader, asked afresh at each look: the groups of every database, and the relay to Kafka with its marks.
+ * Who can't be asked throws, and nothing is deleted.
  */
 export type ReadNeeds = () => Promise<NeededFrom>
 

@@ -25,10 +25,7 @@ export interface RetainedDatabase {
 export interface RetentionOptions {
   readonly registry: Registry
   readonly databases: readonly RetainedDatabase[]
-  /**
-   * The store of any service, also one that runs in another process: its groups' cursors are asked. Undefined where they
-   * read Kafka's copy.
-   */
+  /** The store of any service, as its groups' cursors are asked; undefined where they read Kafka's copy. */
   readonly storeOf: (service: string) => Store | undefined
   readonly clock: Clock
   readonly backupWindowMs: number
