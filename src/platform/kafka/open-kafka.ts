@@ -100,7 +100,11 @@ export class OpenKafka {
       topics,
       holds: (partitions, partition) => databases.some(({ membership }) => membership.holds(partitions, partition)),
       positions: await store.read(),
-      grown,
+      grown: (sources) => {
+        // The databases elsewhere announce something each second, so one that hears nothing is told by the next failure.
+        this.#failure = undefined
+        grown(sources)
+      },
       observer: { failed: (error) => this.#tell(error), stranger: (record, why) => this.#tellStranger(record, why) },
     })
     this.#reader = { log, store }
@@ -149,7 +153,12 @@ export class OpenKafka {
   }
 
   async health(): Promise<readonly PartHealth[]> {
-    return (await this.#relays?.health()) ?? []
+    const relays = (await this.#relays?.health()) ?? []
+    if (this.#reader === undefined) return relays
+    const part = 'reader of Kafka'
+    if (this.#failure === undefined)
+      return [...relays, { part, status: 'healthy', detail: 'hears the other databases' }]
+    return [...relays, { part, status: 'degraded', detail: this.#failure }]
   }
 
   lookAt(metrics: Metrics): void {
