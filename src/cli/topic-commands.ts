@@ -60,4 +60,22 @@ const describe: Command = {
   run: async (call) => (await import('./kafka-topics.ts')).describeTopics(call),
 }
 
-export const topicCommands: readonly Command[] = [list, create, check, describe]
+const acls: Command = {
+  name: 'acls',
+  words: '',
+  summary: 'Lists what the user of a process needs at the brokers of Kafka.',
+  description: [
+    'Follows from the declarations: to write to the topics of the logs that lie in its databases, to read what its ' +
+      'services hear from elsewhere, its transactional id, and nothing else. Each process may have a user of its own. ' +
+      'With --apply the rights are made, which takes a user that may do so.',
+  ],
+  flags: flagsOf({
+    principal: { value: 'USER', description: 'Whose rights they are, such as User:payments (User:lonja).' },
+    apply: { description: 'Makes them at the brokers.' },
+  }),
+  settings: ['services', 'store', ...KAFKA_SETTINGS],
+  examples: ['lonja acls --services payments --principal User:payments'],
+  run: async (call) => (await import('./acls.ts')).acls(call),
+}
+
+export const topicCommands: readonly Command[] = [list, create, check, describe, acls]

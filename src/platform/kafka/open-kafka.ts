@@ -7,8 +7,9 @@ import { placeName } from '../rebuild/log-reader.ts'
 import type { Clock, Log } from '../ports.ts'
 import { StoreRefused } from '../ports.ts'
 import type { Database } from '../runtime/lonja.ts'
-import type { Registry } from '../runtime/registry.ts'
+import { buildRegistry, type Registry } from '../runtime/registry.ts'
 import type { Settings } from '../settings.ts'
+import { placesOf } from '../store/open-databases.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { KafkaAddress } from './address.ts'
@@ -18,6 +19,7 @@ import { kafkaReason } from './kafka-error.ts'
 import { KafkaLog } from './kafka-log.ts'
 import { kafkaAddressOf } from './kafka-settings.ts'
 import { PositionStore } from './position-store.ts'
+import { topicsOf } from './rights.ts'
 import { Relays } from './relays.ts'
 
 export interface OpenKafkaOptions {
@@ -44,15 +46,26 @@ export function topicsOnKafka(services: readonly Service[]): readonly Topic[] {
  * @throws {KafkaRefused} {StoreRefused} where something has to be mended first.
  */
 export async function openKafka(options: OpenKafkaOptions): Promise<OpenKafka | undefined> {
-  const { settings, services, log } = options
+  const { settings, log } = options
   const address = kafkaAddressOf(settings)
   if (address === undefined) return undefined
   for (const service of options.chosen) urlOf(settings, [service])
-  await checkKafka(address, topicsOnKafka(services)).catch((error: unknown) => {
+  await checkKafka(address, topicsUsed(options)).catch((error: unknown) => {
     if (!(error instanceof KafkaUnavailable)) throw error
     log.warn(`${error.message} Until it is there, what is appended waits in the database.`)
   })
   return new OpenKafka(options, address)
+}
+
+/** Others it may not even be allowed to see. */
+function topicsUsed({ settings, services, chosen }: OpenKafkaOptions): readonly Topic[] {
+  const places = placesOf(
+    settings,
+    services.map(({ name }) => name),
+  )
+  const databases = places.map((place) => place.services).filter((own) => own.some((name) => chosen.includes(name)))
+  const { shipped, read } = topicsOf(buildRegistry(services), { databases, chosen })
+  return [...new Set([...shipped, ...read])].map(topicNamed).concat(headsTopic)
 }
 
 export class OpenKafka {
@@ -88,10 +101,11 @@ export class OpenKafka {
   /** Reads on where the last run was. @param grown told which logs have something new. */
   async start(registry: Registry, grown: (sources: readonly string[]) => void): Promise<void> {
     await this.#relays?.start()
-    const topics = this.#foreignTopics(registry)
-    if (topics.length === 0 || !this.#options.settings.roles.includes('worker')) return
     const { clock, settings, chosen } = this.#options
     const databases = this.#databases
+    const here = databases.map(({ services }) => services)
+    const { read: topics } = topicsOf(registry, { databases: here, chosen })
+    if (topics.length === 0 || !settings.roles.includes('worker')) return
     const store = new PositionStore(urlOf(settings, databases[0]?.services ?? []), chosen.join(','))
     await store.prepare()
     const log = new KafkaLog({
@@ -110,13 +124,6 @@ export class OpenKafka {
     this.#reader = { log, store }
     log.start()
     this.#writePositions()
-  }
-
-  /** What groups here hear of services whose databases are elsewhere. */
-  #foreignTopics({ groups, sourcesOf }: Registry): readonly string[] {
-    const heard = groups.filter(({ service }) => this.#options.chosen.includes(service)).flatMap(({ topics }) => topics)
-    const isForeign = (topic: string): boolean => sourcesOf(topic).some((source) => this.logOf(source) !== undefined)
-    return [...new Set(heard)].filter(isForeign).toSorted()
   }
 
   #writePositions(): void {

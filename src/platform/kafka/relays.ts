@@ -9,6 +9,7 @@ import type { KafkaAddress } from './address.ts'
 import { kafkaReason } from './kafka-error.ts'
 import { Relay } from './relay.ts'
 import { RELAY_SCOPE } from './relay-statements.ts'
+import { transactionalIdPrefix } from './rights.ts'
 import { RelayStore, type PartitionBacklog } from './relay-store.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
 
@@ -67,8 +68,10 @@ export class Relays {
       membership,
       openProducer: async () => {
         // The same for every process of this database, and no other's: its log's name is given once and never again.
-        const [logId] = [...(await store.logIds()).values()].toSorted()
-        return TransactionalProducer.open({ address, transactionalId: `lonja-relay-${logId}` })
+        const logIds = await store.logIds()
+        const logId = logIds.get(services.toSorted()[0] ?? '') ?? ''
+        const transactionalId = `${transactionalIdPrefix(services)}${logId}`
+        return TransactionalProducer.open({ address, transactionalId })
       },
       clock,
       observer: this.#observer(database),

@@ -30,6 +30,8 @@ export function configOf({ compression, ...topic }: Topic): readonly { name: str
   return [
     { name: 'retention.ms', value: kept === Number.POSITIVE_INFINITY ? FOR_EVER : String(kept) },
     { name: 'cleanup.policy', value: 'delete' },
+    // A body may be 1 MB over HTTP, and its record is somewhat more.
+    { name: 'max.message.bytes', value: String(MAX_RECORD_BYTES) },
     { name: 'compression.type', value: compression === 'none' ? 'uncompressed' : compression },
   ]
 }
@@ -42,6 +44,7 @@ const RETRIES = 2
 const RETRY_MS = 100
 /** What Kafka calls it. */
 const FOR_EVER = '-1'
+const MAX_RECORD_BYTES = 2 * 1024 * 1024
 /** Kafka's number for a topic among the kinds of things that have settings. */
 const TOPIC = 2
 const LATEST = -1n

@@ -1,0 +1,95 @@
+// What the user of a process needs at the brokers, from the declarations: no more, so that no other process can forge.
+import {
+  type Acl,
+  AclOperations,
+  AclPermissionTypes,
+  Admin,
+  ResourcePatternTypes,
+  ResourceTypes,
+} from '@platformatic/kafka'
+import type { Registry } from '../runtime/registry.ts'
+import { addressOptions, type KafkaAddress } from './address.ts'
+import { within } from './deadline.ts'
+import { HEADS_TOPIC } from './heads-record.ts'
+
+export interface Right {
+  readonly resource: 'topic' | 'transactional-id'
+  readonly name: string
+  readonly pattern: 'literal' | 'prefixed'
+  readonly operations: readonly ('READ' | 'WRITE' | 'DESCRIBE')[]
+}
+
+/** What a process does with Kafka. */
+export interface Part {
+  /** The services whose logs lie in its databases, by database: it ships them. */
+  readonly databases: readonly (readonly string[])[]
+  /** The services that run in it: it reads what they hear from elsewhere. */
+  readonly chosen: readonly string[]
+}
+
+const DEADLINE_MS = 12_000
+const RETRIES = 2
+
+/** The transactional id of the relay of these services' database begins so; the log's own id follows. */
+export function transactionalIdPrefix(services: readonly string[]): string {
+  return `lonja-relay-${services.toSorted()[0] ?? ''}-`
+}
+
+/** Topics that a process ships to, and those that it reads of other databases. */
+export function topicsOf({ groups, schemas, sourcesOf }: Registry, { databases, chosen }: Part) {
+  const here = new Set(databases.flat())
+  const shipped = schemas
+    .filter(({ schema }) => here.has(schema))
+    .flatMap(({ topics }) => topics.map(({ name }) => name))
+  const heard = groups.filter(({ service }) => chosen.includes(service)).flatMap(({ topics }) => topics)
+  const read = heard.filter((topic) => sourcesOf(topic).some((source) => !here.has(source)))
+  return { shipped: [...new Set(shipped)].toSorted(), read: [...new Set(read)].toSorted() }
+}
+
+export function rightsOf(registry: Registry, part: Part): readonly Right[] {
+  const { shipped, read } = topicsOf(registry, part)
+  const topics = new Map<string, Right['operations'][number][]>()
+  const allow = (topic: string, operation: Right['operations'][number]): void => {
+    topics.set(topic, [...(topics.get(topic) ?? ['DESCRIBE']), operation])
+  }
+  for (const topic of [...shipped, HEADS_TOPIC]) allow(topic, 'WRITE')
+  for (const topic of read.length === 0 ? [] : [...read, HEADS_TOPIC]) allow(topic, 'READ')
+  return [
+    ...[...topics].map(([name, operations]): Right => ({ resource: 'topic', name, pattern: 'literal', operations })),
+    ...part.databases.map((services): Right => {
+      const name = transactionalIdPrefix(services)
+      return { resource: 'transactional-id', name, pattern: 'prefixed', operations: ['DESCRIBE', 'WRITE'] }
+    }),
+  ]
+}
+
+/** A line for Kafka's own kafka-acls for each right. */
+export function commandOf({ resource, name, pattern, operations }: Right, principal: string): string {
+  const allowed = operations.map((operation) => `--operation ${operation}`).join(' ')
+  const place = `--${resource} ${name}${pattern === 'prefixed' ? ' --resource-pattern-type prefixed' : ''}`
+  return `kafka-acls --add --allow-principal ${principal} ${allowed} ${place}`
+}
+
+/** Makes the rights at the brokers; those that are there stay. */
+export async function grant(address: KafkaAddress, rights: readonly Right[], principal: string): Promise<void> {
+  const admin = new Admin({ ...addressOptions(address), retries: RETRIES })
+  admin.on('error', () => undefined)
+  try {
+    const creations = rights.flatMap((right) => right.operations.map((operation) => aclOf(right, operation, principal)))
+    await within(DEADLINE_MS, `granting ${creations.length} rights`, admin.createAcls({ creations }))
+  } finally {
+    await within(DEADLINE_MS, 'closing', admin.close()).catch(() => undefined)
+  }
+}
+
+function aclOf({ resource, name, pattern }: Right, operation: Right['operations'][number], principal: string): Acl {
+  return {
+    resourceType: resource === 'topic' ? ResourceTypes.TOPIC : ResourceTypes.TRANSACTIONAL_ID,
+    resourceName: name,
+    resourcePatternType: pattern === 'literal' ? ResourcePatternTypes.LITERAL : ResourcePatternTypes.PREFIXED,
+    principal,
+    host: '*',
+    operation: AclOperations[operation],
+    permissionType: AclPermissionTypes.ALLOW,
+  }
+}
