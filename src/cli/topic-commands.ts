@@ -66,7 +66,7 @@ const acls: Command = {
   summary: 'Lists what the user of a process needs at the brokers of Kafka.',
   description: [
     'Follows from the declarations: to write to the topics of the logs that lie in its databases, to read what its ' +
-      'services hear from elsewhere, its transactional id, and nothing else. Each process may have a user of its own. ' +
+      'services hear from elsewhere, its transactional id, and nothing else. Each process may have its own user. ' +
       'With --apply the rights are made, which takes a user that may do so.',
   ],
   flags: flagsOf({

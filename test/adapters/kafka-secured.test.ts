@@ -1,4 +1,4 @@
-// The shop on a secured Kafka: what is wrong ends the start with a sentence, and `lonja acls` grants just what it takes.
+// The shop on a secured Kafka: what is wrong ends the start with a sentence, and `lonja acls` grants what it takes.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

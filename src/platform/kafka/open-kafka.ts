@@ -115,7 +115,7 @@ export class OpenKafka {
       holds: (partitions, partition) => databases.some(({ membership }) => membership.holds(partitions, partition)),
       positions: await store.read(),
       grown: (sources) => {
-        // The databases elsewhere announce something each second, so one that hears nothing is told by the next failure.
+        // The databases elsewhere say something each second, so silence is told by the next failure.
         this.#failure = undefined
         grown(sources)
       },
