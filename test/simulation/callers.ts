@@ -108,7 +108,7 @@ export class Callers {
     }
   }
 
-  /** The answers to these calls were lost with what they did: the next ones count as the first. What they named stays. */
+  /** The answers to these calls were lost with what they did: the next count as the first. What they named stays. */
   forget(calls: Iterable<Call>): void {
     for (const call of calls) Object.assign(call, { answer: undefined, isRefused: false })
   }

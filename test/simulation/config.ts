@@ -40,7 +40,7 @@ const COMMANDS = 50
 /** About how many calls to its ports a history makes for each command while faults still happen. */
 const CALLS_A_COMMAND = 30
 
-/** One seed in so many sets a database back; none of those that ever failed is among them. */
+/** One seed in so many sets a database back. */
 const SET_BACK_EVERY = 20
 const SET_BACK_AT = 5
 
@@ -49,7 +49,8 @@ export function configOf(seed: number): HistoryConfig {
   return seed % SET_BACK_EVERY === SET_BACK_AT ? setBackConfigOf(seed) : plainConfigOf(seed)
 }
 
-function plainConfigOf(seed: number): HistoryConfig {
+/** One in which all services share a database. */
+export function plainConfigOf(seed: number): HistoryConfig {
   const random = new SeededRandom(seed, 'config')
   const workload: WorkloadRules = {
     commands: random.between(COMMANDS - 15, COMMANDS + 15),
@@ -130,6 +131,12 @@ export function withMore(config: HistoryConfig, kinds: readonly FaultKind[]): Hi
   const more = drawFaults(new SeededRandom(config.seed, 'favoured'), { count: FAVOURED, calls, kinds })
   const faults = [...config.faults, ...more].toSorted((one, other) => one.fromCall - other.fromCall)
   return { ...config, nodes: Math.max(2, config.nodes), core: 1, faults: faults.map((fault, id) => ({ ...fault, id })) }
+}
+
+/** The same, where most orders are cancelled. */
+export function withCancellations(config: HistoryConfig): HistoryConfig {
+  const workload = { ...config.workload, isCancelled: true }
+  return { ...config, workload, commands: drawCommands(new SeededRandom(config.seed, 'cancellations'), workload) }
 }
 
 /** The options of a history in one line. */

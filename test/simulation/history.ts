@@ -47,12 +47,15 @@ export class History {
   failure: { readonly check: string; readonly message: string } | undefined
   readonly #leases: Leases
   readonly #gate: Gate
+  readonly #isDirect: boolean
   #isHealed = false
 
-  constructor(database: Database, config: HistoryConfig, { mutant, traces = false }: HistoryOptions) {
+  constructor(database: Database, config: HistoryConfig, options: HistoryOptions) {
+    const { mutant, traces = false, isDirect = config.strict } = options
     const { seed, orderliness, commands, latency, mailFailureRate } = config
     const random = (name: string) => new SeededRandom(seed, name)
     this.config = config
+    this.#isDirect = isDirect
     this.database = database
     this.mutant = mutant ?? { name: 'none' }
     this.world = new World(seed, { orderliness, traces })
@@ -187,7 +190,7 @@ export class History {
 
   /** Runs it to its end. */
   async run(): Promise<Outcome> {
-    await this.database.reset(this.config.strict)
+    await this.database.reset(this.#isDirect)
     this.oracle.begin(this.database.beginning)
     for (const node of this.nodes) node.start()
     const last = Math.max(0, ...this.config.commands.map(({ atMs }) => atMs))

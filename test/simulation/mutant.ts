@@ -13,6 +13,8 @@ export interface Mutant {
   readonly favours?: readonly FaultKind[]
   /** Whether undos come before their do in all of its histories, and not in some. */
   readonly undoesFirst?: true
+  /** Whether most orders are cancelled in all of its histories. */
+  readonly cancels?: true
   readonly store?: StoreMutant
   /** A database is set back in all of its histories, and goes on under the incarnation that it had. */
   readonly keepsIncarnation?: true

@@ -159,6 +159,7 @@ export const MUTANTS: readonly Mutant[] = [
   { name: 'gap passed over', favours: ['gap', 'theft'], store: { gap: stretched } },
   {
     name: 'save without version',
+    favours: ['theft', 'pause', 'pause at commit'],
     store: {
       plans: (plan) => {
         const writes = plan.writes.map((write): Write => {
@@ -196,6 +197,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'saga ends on sending',
+    // It shows where an order is cancelled between the last answer and its confirmation.
+    cancels: true,
     weaken: (wired) => {
       for (const saga of wired.sagas) wrapReactions(wired, (reaction) => endedOnSending(saga, reaction))
     },

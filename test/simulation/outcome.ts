@@ -21,6 +21,8 @@ export interface Outcome {
 export interface HistoryOptions {
   readonly mutant?: Mutant
   readonly traces?: boolean
+  /** Every commit and read goes to SQLite at once, as in strict histories. */
+  readonly isDirect?: boolean
 }
 
 /** Faults go on this long after the last command. */

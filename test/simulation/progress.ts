@@ -19,8 +19,10 @@ export class Progress {
     for (const own of this.#workers.values()) addTally(all, own)
     const seconds = (performance.now() - this.#startedAt) / 1000
     const of = Number.isFinite(this.#of) ? ` of ${this.#of}` : ''
-    const rates = `${(all.histories / seconds).toFixed(1)} a second, ${(all.histories / all.cpuSeconds).toFixed(1)} a second of CPU`
+    const rateOf = (time: number) => (all.histories / time).toFixed(1)
+    const rates = `${rateOf(seconds)} a second, ${rateOf(all.cpuSeconds)} a second of CPU`
     const heapMb = Math.round(sofar.heapBytes / 2 ** 20)
-    return `${seconds.toFixed(0)} s: ${all.histories}${of} histories, ${rates}, ${all.failures.length} failures, heap ${heapMb} MB`
+    const broken = `${all.failures.length} failures, heap ${heapMb} MB`
+    return `${seconds.toFixed(0)} s: ${all.histories}${of} histories, ${rates}, ${broken}`
   }
 }

@@ -13,10 +13,14 @@ const STOOD_STILL =
 const EARLY_LOOP =
   'a loop that began during the start mixed old cursors with new heads, and missed records that were there'
 
+const QUIET_SOURCE =
+  'a cursor that the alarm about a set back source had stopped was looked at a thousand times a second for good'
+
 export const REGRESSIONS: readonly Regression[] = [
   ...[9, 87, 122, 134, 203].map((seed) => ({ seed, cause: LOST_TRY })),
   { seed: 37, cause: LOST_TRY },
   { seed: 31, cause: STOOD_STILL },
   ...[63, 131, 182].map((seed) => ({ seed, cause: STOOD_STILL })),
   { seed: 129, cause: EARLY_LOOP },
+  ...[45, 105, 125, 205].map((seed) => ({ seed, cause: QUIET_SOURCE })),
 ]

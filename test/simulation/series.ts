@@ -145,7 +145,8 @@ export function reportOf(tally: Tally, seconds: number): string[] {
   const reached = RARE_BRANCHES.filter((branch) => counts.count(branch) > 0)
   return [
     `${histories} histories in ${seconds.toFixed(1)} s, ${(histories / seconds).toFixed(1)} a second; ` +
-      `${(histories / cpuSeconds).toFixed(1)} a second of CPU; ${commands} commands, ${commits} commits, ${faults} faults.`,
+      `${(histories / cpuSeconds).toFixed(1)} a second of CPU; ` +
+      `${commands} commands, ${commits} commits, ${faults} faults.`,
     ...reached.map((branch) => `${String(counts.count(branch)).padStart(9)}  ${branch}`),
     ...counts.missed().map((branch) => `    never  ${branch}`),
     ...failures.map(({ seed, check, message }) => `BROKEN seed ${seed}, ${check}: ${message}`),

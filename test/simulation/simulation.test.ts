@@ -26,6 +26,7 @@ const QUICK: ReadonlySet<string> = new Set([
   'snapshot ahead of its stream',
   'timer fired without its version',
   'nothing to undo while the do is in flight',
+  'no incarnation',
   'effect key minted per try',
 ])
 
@@ -58,6 +59,16 @@ suite('simulation', () => {
     for (const seed of seeds) first.push(await run(seed))
     for (const [index, seed] of seeds.toReversed().entries()) {
       assert.deepEqual(await run(seed), first[seeds.length - 1 - index], `seed ${seed}`)
+    }
+  })
+
+  test('a seed is the same history where every commit and read goes to SQLite at once', async () => {
+    for (let seed = 1; seed <= 40; seed += 3) {
+      const run = async (isDirect: boolean) => {
+        const outcome = await runHistory(database, configOf(seed), { isDirect })
+        return { ...summaryOf(outcome), database: await database.hash() }
+      }
+      assert.deepEqual(await run(true), await run(false), `seed ${seed}`)
     }
   })
 

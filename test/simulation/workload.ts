@@ -31,6 +31,8 @@ export interface WorkloadRules {
   readonly gapMs: number
   /** Whether what is bought is often more than there is. */
   readonly isScarce: boolean
+  /** Whether most orders are cancelled, at any moment of their way. */
+  readonly isCancelled?: boolean
 }
 
 /** So many pieces of each SKU there are at the beginning. */
@@ -50,6 +52,9 @@ const KINDS: Readonly<Record<CommandKind, number>> = {
   'give up': 3,
   'change price': 2,
 }
+
+/** Where most orders are cancelled. */
+const MOSTLY_CANCELS: typeof KINDS = { ...KINDS, cancel: 60 }
 
 /** How the outside behaves for an order: mostly well. */
 const WORDS: Readonly<Record<string, number>> = {
@@ -84,7 +89,7 @@ export function drawCommands(random: SeededRandom, rules: WorkloadRules): Comman
   let atMs = 0
   for (let id = 0; id < rules.commands; id += 1) {
     const isFirst = commands.every(({ kind }) => kind !== 'place')
-    const kind = isFirst ? 'place' : random.weighted(KINDS)
+    const kind = isFirst ? 'place' : random.weighted(rules.isCancelled === true ? MOSTLY_CANCELS : KINDS)
     if (random.below(rules.burst) === 0) atMs += Math.floor(random.fraction() * 2 * rules.gapMs)
     const orders = commands.filter((each) => each.kind === 'place')
     // The latest orders are still under way.
