@@ -1,6 +1,7 @@
 // Everything that is done to the shop, by name: what it is, on which store it can be done, and how.
 import { cutConnections, loseDatabase } from './database-faults.ts'
 import { fillDisk } from './disk-faults.ts'
+import { loseBroker } from './kafka-faults.ts'
 import type { Dialect } from './fleet.ts'
 import { killAnyTime, killAtCommit, killAtStart, setClocksApart, stopAndGoOn } from './process-faults.ts'
 import type { Scene, Strike } from './scene.ts'
@@ -11,7 +12,8 @@ export interface Fault {
   readonly strike: (scene: Scene) => Promise<Strike>
 }
 
-const EVERYWHERE: readonly Dialect[] = ['sqlite', 'postgres']
+const EVERYWHERE: readonly Dialect[] = ['sqlite', 'postgres', 'kafka']
+const ON_SERVERS: readonly Dialect[] = ['postgres', 'kafka']
 
 export const faults = {
   kill: { summary: 'kill -9 at any moment', stores: EVERYWHERE, strike: killAnyTime },
@@ -23,9 +25,10 @@ export const faults = {
     strike: stopAndGoOn,
   },
   clock: { summary: 'clocks of the processes apart, and jumping', stores: EVERYWHERE, strike: setClocksApart },
-  disk: { summary: 'the disk of the database is full', stores: EVERYWHERE, strike: fillDisk },
-  database: { summary: 'PostgreSQL killed or restarted', stores: ['postgres'], strike: loseDatabase },
-  cut: { summary: 'connections cut by pg_terminate_backend', stores: ['postgres'], strike: cutConnections },
+  disk: { summary: 'the disk of the database is full', stores: ['sqlite', 'postgres'], strike: fillDisk },
+  database: { summary: 'PostgreSQL killed or restarted', stores: ON_SERVERS, strike: loseDatabase },
+  cut: { summary: 'connections cut by pg_terminate_backend', stores: ON_SERVERS, strike: cutConnections },
+  broker: { summary: "Kafka's broker killed, or stopped for a while", stores: ['kafka'], strike: loseBroker },
 } as const satisfies Readonly<Record<string, Fault>>
 
 export type FaultName = keyof typeof faults

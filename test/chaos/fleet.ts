@@ -1,8 +1,10 @@
-// The shop as it runs: one process on SQLite or several on PostgreSQL, with their database, buyers and mail server.
+// The shop as it runs: one process on SQLite, several on PostgreSQL, also with Kafka; with buyers and mail server.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
+import { startKafka, type Kafka } from '../../src/testing/kafka/kafka.ts'
+import { listenTo, makeTopics, topicNames, type Listener } from '../../src/testing/kafka/relayed.ts'
 import { startPostgres, type Postgres } from '../../src/testing/postgres.ts'
 import type { Load } from './load.ts'
 import { startMailServer, type MailServer } from './mail-server.ts'
@@ -10,7 +12,8 @@ import type { Sabotage } from './sabotage.ts'
 import { Stage, type ShopProcess } from './shop-process.ts'
 import { SmallDisk } from './small-disk.ts'
 
-export const DIALECTS = ['sqlite', 'postgres'] as const
+/** `kafka` is PostgreSQL whose logs are shipped. */
+export const DIALECTS = ['sqlite', 'postgres', 'kafka'] as const
 export type Dialect = (typeof DIALECTS)[number]
 
 export interface FleetPlan {
@@ -41,6 +44,9 @@ export class Fleet {
   /** Undefined on SQLite. */
   readonly server: Postgres | undefined
   readonly disk: SmallDisk | undefined
+  /** Where there is Kafka; and who listens to it all the time. */
+  readonly kafka: Kafka | undefined
+  readonly listener: Listener | undefined
   /** The address of the database. */
   readonly store: string
   readonly #shops: ShopProcess[] = []
@@ -51,14 +57,17 @@ export class Fleet {
     this.mails = parts.mails
     this.disk = parts.disk
     this.server = parts.server
+    this.kafka = parts.kafka
+    this.listener = parts.listener
     this.#serverFolder = parts.serverFolder
     this.store = parts.store ?? `sqlite:${this.path}`
   }
 
   /** The database is there, and empty; no process runs yet. */
   static async open(plan: FleetPlan): Promise<Fleet> {
-    const parts = plan.dialect === 'postgres' ? await openPostgres(plan) : {}
-    return new Fleet(plan, { ...parts, mails: await startMailServer() })
+    const parts = plan.dialect === 'sqlite' ? {} : await openPostgres(plan)
+    const onKafka = plan.dialect === 'kafka' ? await openKafka() : {}
+    return new Fleet(plan, { ...parts, ...onKafka, mails: await startMailServer() })
   }
 
   /** The file of SQLite. */
@@ -83,7 +92,9 @@ export class Fleet {
   /** Starts the process of a place; buyers come as soon as it serves, which it may not live to see. */
   spawn(place: number, { flags = [], orders = {} }: StartPlan = {}): ShopProcess {
     const { load } = this.plan
-    const shop = this.stage.spawn({ store: this.store, flags: [...flags, '--smtp-url', this.mails.url], orders })
+    const log = this.kafka === undefined ? [] : ['--log', `kafka://${this.kafka.brokers.join(',')}`]
+    const own = [...flags, ...log, '--smtp-url', this.mails.url]
+    const shop = this.stage.spawn({ store: this.store, flags: own, orders })
     this.#shops[place] = shop
     void shop.serving.then(
       ({ url }) => shop.hasEnded() || load.up(url),
@@ -123,6 +134,8 @@ export class Fleet {
     if (keep) writeFileSync(join(this.stage.folder, 'last-lines.txt'), this.stage.logs())
     await this.stage.end(keep)
     await this.mails.close()
+    await this.listener?.stop()
+    await this.kafka?.stop()
     await this.server?.stop()
     this.disk?.unmount()
     if (!keep && this.#serverFolder !== undefined) rmSync(this.#serverFolder, { recursive: true, force: true })
@@ -140,6 +153,15 @@ interface Parts {
   readonly serverFolder?: string
   readonly disk?: SmallDisk
   readonly store?: string
+  readonly kafka?: Kafka
+  readonly listener?: Listener
+}
+
+async function openKafka(): Promise<Required<Pick<Parts, 'kafka' | 'listener'>>> {
+  const kafka = await startKafka()
+  const address = { brokers: kafka.brokers, clientId: 'chaos' }
+  await makeTopics(address)
+  return { kafka, listener: listenTo(address, topicNames) }
 }
 
 async function openPostgres({ onSmallDisk = false }: FleetPlan): Promise<Omit<Parts, 'mails'>> {

@@ -9,10 +9,12 @@ export interface Shares {
 
 type Ask = (text: string) => Promise<readonly { readonly id: string; readonly held: number; readonly leases: number }[]>
 
-const SHARES = `SELECT m.id, count(l.holder)::int AS held, (SELECT count(*)::int FROM lonja.leases) AS leases
+/** Whoever relays to Kafka holds a lease of another kind. */
+const SHARES = `SELECT m.id, count(l.holder)::int AS held,
+    (SELECT count(*)::int FROM lonja.leases WHERE scope <> 'relay') AS leases
   FROM lonja.members AS m LEFT JOIN lonja.leases AS l
     ON l.holder = m.id AND l.expires_at > extract(epoch FROM clock_timestamp()) * 1000
-  GROUP BY m.id`
+  WHERE m.scope <> 'relay' GROUP BY m.id`
 
 export async function sharesOf(ask: Ask): Promise<Shares> {
   const rows = await ask(SHARES)

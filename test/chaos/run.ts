@@ -28,7 +28,7 @@ class Run {
   readonly #signal: AbortSignal
   readonly #startedAtMs = performance.now()
   readonly #left: Record<Dialect, number>
-  readonly figures: Record<Dialect, FiguresByFault> = { sqlite: {}, postgres: {} }
+  readonly figures: Record<Dialect, FiguresByFault> = { sqlite: {}, postgres: {}, kafka: {} }
   readonly sums = { orders: 0, refused: 0, replays: 0, unavailable: 0, timeouts: 0 }
   readonly mails = { mails: 0, repeated: 0, mostCopies: 0 }
   readonly failed: Failed[] = []
@@ -42,7 +42,7 @@ class Run {
     this.#terminal = terminal
     this.#signal = signal
     const { cycles = Infinity } = options
-    this.#left = { sqlite: cycles, postgres: cycles }
+    this.#left = { sqlite: cycles, postgres: cycles, kafka: cycles }
   }
 
   async tellAll(): Promise<void> {

@@ -4,6 +4,7 @@ import { damage, type Damage } from './damage.ts'
 import { faults, type FaultName } from './faults.ts'
 import { noFigures, type Figures, type FiguresByFault } from './figures.ts'
 import { Fleet, type Dialect } from './fleet.ts'
+import { assertAllOnKafka, untilShipped } from './kafka-verdict.ts'
 import { dice, Load } from './load.ts'
 import { reckonMails, type Disturbance, type MailReckoning } from './mail-verdict.ts'
 import { startInVain } from './process-faults.ts'
@@ -183,6 +184,7 @@ class Story {
     const load = this.#load
     await load.finish()
     await untilAtRest(store, AT_REST_WITHIN_MS)
+    if (this.#fleet.listener !== undefined) await untilShipped(store)
     const codes = await Promise.all(shops.map((shop) => shop.stop()))
     if (codes.some((code) => code !== 0)) this.violations.push(`a stop in order ended with ${codes.join(', ')}`)
     for (const name of this.#plan.damages ?? []) await damage(this.#fleet, name)
@@ -190,7 +192,9 @@ class Story {
     for (const loss of losses) this.#count(loss)
     this.mails = await reckonMails(store, mails.arrived, this.#disturbances)
     this.violations.push(...this.mails.problems)
-    for (const judge of [() => assertBooksSound(store), () => assertCheckClean(stage, store)]) {
+    const { listener } = this.#fleet
+    const onKafka = () => (listener === undefined ? Promise.resolve() : assertAllOnKafka(store, listener))
+    for (const judge of [() => assertBooksSound(store), () => assertCheckClean(stage, store), onKafka]) {
       await judge().catch((error: unknown) => this.violations.push((error as Error).message))
     }
   }

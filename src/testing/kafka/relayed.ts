@@ -76,6 +76,8 @@ export async function loggedBy(store: Store, sources: readonly string[]): Promis
   return logged
 }
 
+export type Listener = ReturnType<typeof listenTo>
+
 /** Reads all partitions of these topics from their beginning, as somebody else's read_committed consumer does. */
 export function listenTo(address: KafkaAddress, topics: readonly string[]) {
   const arrived: RelayedRecord[] = []
