@@ -167,9 +167,10 @@ export class Relay {
    */
   async #findRefused(taken: readonly (readonly RelayRow[])[], first: unknown): Promise<void> {
     for (const rows of taken) {
-      if ((await this.#shipAlone(rows)) === undefined) continue
+      const together = await this.#shipAlone(rows)
+      if (together === undefined) continue
       for (const row of rows) {
-        const refusal = await this.#shipAlone([row])
+        const refusal = rows.length === 1 ? together : await this.#shipAlone([row])
         if (refusal === undefined) continue
         await this.#stopAt(row, refusal)
         return

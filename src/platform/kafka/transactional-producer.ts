@@ -152,8 +152,9 @@ export class TransactionalProducer {
 }
 
 function retryDelayMs(attempt: number, error: Error): number {
-  const waitsForMarkers = kafkaCodes(error).includes('CONCURRENT_TRANSACTIONS')
-  return waitsForMarkers
+  // A topic that was just made is known after some milliseconds; asking 5 s for one that is missing held up all others.
+  const isSoonOver = kafkaCodes(error).includes('CONCURRENT_TRANSACTIONS') || isUnknownTopic(error)
+  return isSoonOver
     ? Math.min(LONGEST_MARKERS_MS, MARKERS_MS * attempt)
     : Math.min(LONGEST_RETRY_MS, RETRY_MS * attempt)
 }
