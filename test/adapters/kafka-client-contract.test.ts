@@ -2,108 +2,32 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { suite, test } from 'node:test'
-import { Admin, Consumer, Producer, stringSerializers, type ProducerOptions as StockOptions } from '@platformatic/kafka'
+import { Producer, stringSerializers } from '@platformatic/kafka'
 import { addressOptions, type KafkaAddress } from '../../src/platform/kafka/address.ts'
-import { Fetcher, type Reading } from '../../src/platform/kafka/fetcher.ts'
 import { kafkaCodes, refusalOf } from '../../src/platform/kafka/kafka-error.ts'
-import { toKafka, type FetchedRecord } from '../../src/platform/kafka/record-headers.ts'
-import {
-  MissingPartition,
-  TransactionalProducer,
-  type OutgoingRecord,
-} from '../../src/platform/kafka/transactional-producer.ts'
-import { systemClock } from '../../src/platform/system.ts'
+import { toKafka } from '../../src/platform/kafka/record-headers.ts'
+import { MissingPartition } from '../../src/platform/kafka/transactional-producer.ts'
 import { kafkaIsHere, sharedKafka } from '../../src/testing/kafka/kafka.ts'
-import { waitFor } from '../../src/testing/wait-for.ts'
+import { bytes, outgoing, stockClient, type StockProducerOptions } from './stock-client.ts'
 
 const timeout = 120_000
-const withinMs = 30_000
-const READ_COMMITTED = 1
-
-type Bytes = StockOptions<Buffer, Buffer, Buffer, Buffer>
 
 /** What to do when a test of the stock client fails after an upgrade. */
 const cured = (precaution: string): string => `The client is cured of this defect: ${precaution}`
 
-const bytes = (topic: string, text: string | Buffer, partition = 0) => {
-  return { topic, partition, key: Buffer.from('key'), value: Buffer.from(text) }
-}
-const outgoing = (topic: string, text: string | Buffer, partition = 0): OutgoingRecord => {
-  return { ...bytes(topic, text, partition), headers: new Map(), timestamp: 1000n }
+async function sharedAddress(): Promise<KafkaAddress> {
+  return { brokers: (await sharedKafka()).brokers, clientId: 'contract' }
 }
 
-suite('the defects of the Kafka client', async () => {
+suite('the Kafka client`s transactions', async () => {
   if (!(await kafkaIsHere())) return
-  const kafka = await sharedKafka()
-  const address: KafkaAddress = { brokers: kafka.brokers, clientId: 'contract' }
-
-  async function makeTopic(topic: string, { partitions = 1, maxBytes = 1_000_000 } = {}): Promise<void> {
-    const admin = new Admin({ ...addressOptions(address), retries: 2 })
-    const configs = [{ name: 'max.message.bytes', value: String(maxBytes) }]
-    await admin.createTopics({ topics: [{ topic, partitions, replicas: 1 }], configs })
-    const isThere = async () => (await admin.metadata({ topics: [topic], forceUpdate: true })).topics.has(topic)
-    await waitFor(() => isThere().catch(() => false), { withinMs, what: `${topic} is there` })
-    await admin.close()
-  }
-
-  /** The client's own producer; with the precaution against defect 1, as its others can't be seen without. */
-  function stock(transactionalId: string, options: Partial<Bytes> = {}): Producer {
-    const identity = { transactionalId, idempotent: true, producerId: -1n, producerEpoch: -1 }
-    const patience = { retries: 30, retryDelay: 10 }
-    const producer = new Producer({ ...addressOptions(address), ...identity, ...patience, ...options })
-    producer.on('error', () => undefined)
-    return producer
-  }
-
-  const ours = (transactionalId: string) => TransactionalProducer.open({ address, transactionalId })
-
-  async function put(topic: string, texts: readonly string[], partition = 0): Promise<void> {
-    const producer = await ours(`${topic} put`)
-    await producer.send([texts.map((text) => outgoing(topic, text, partition))])
-    await producer.close()
-  }
-
-  /** What our fetcher brings of the partition up to a record that is put behind all. */
-  async function fetched(topic: string, partition = 0): Promise<readonly FetchedRecord[]> {
-    await put(topic, ['end'], partition)
-    const records: FetchedRecord[] = []
-    const reading: Reading = { topic, partition, offset: 0n, isFull: false }
-    const deliver = (_: Reading, came: readonly FetchedRecord[]) => void records.push(...came)
-    const failures: unknown[] = []
-    const failed = (error: unknown) => void failures.push(error)
-    const fetcher = new Fetcher({ address, clock: systemClock, deliver, outOfRange: failed, failed }, () => [reading])
-    fetcher.start()
-    await waitFor(() => records.at(-1)?.value?.toString() === 'end', { withinMs, what: `all of ${topic}` })
-    await fetcher.stop()
-    assert.deepEqual(failures, [])
-    return records.slice(0, -1)
-  }
-
-  async function seenByOurs(topic: string, partition = 0): Promise<readonly string[]> {
-    return (await fetched(topic, partition)).map(({ value }) => value?.toString() ?? '')
-  }
-
-  /** What the client's own consumer delivers with READ_COMMITTED, up to a record that is put behind all. */
-  async function seenByStock(topic: string, maxBytes = 1_000_000): Promise<readonly string[]> {
-    await put(topic, ['end'])
-    const options = { isolationLevel: READ_COMMITTED, maxWaitTime: 200, maxBytes, maxBytesPerPartition: maxBytes }
-    const consumer = new Consumer({ ...addressOptions(address), groupId: `${topic}-readers`, ...options })
-    consumer.on('error', () => undefined)
-    const stream = await consumer.consume({ topics: [topic], mode: 'earliest', autocommit: false })
-    const texts: string[] = []
-    for await (const { value } of stream) {
-      if (value?.toString() === 'end') break
-      texts.push(value?.toString() ?? '')
-    }
-    await consumer.close(true)
-    return texts
-  }
+  const { address, makeTopic, stock, ours, put, seenByOurs } = stockClient(await sharedAddress())
 
   test('1: a restarted producer is fenced by its own predecessor', { timeout }, async () => {
     await makeTopic('contract.restart')
     // The first producer of a cluster really has id 0, with which the defect does not show.
     await put('contract.restart', ['the first producer'])
-    const asItComes: Partial<Bytes> = { transactionalId: 'restart', idempotent: true, retries: 2 }
+    const asItComes: Partial<StockProducerOptions> = { transactionalId: 'restart', idempotent: true, retries: 2 }
     const first = new Producer({ ...addressOptions(address), ...asItComes })
     const transaction = await first.beginTransaction()
     await transaction.send({ messages: [bytes('contract.restart', 'a')] })
@@ -146,43 +70,6 @@ suite('the defects of the Kafka client', async () => {
     for (const partition of [0, 1, 2]) {
       assert.deepEqual((await seenByOurs(topic, partition)).at(-1), 'ours')
     }
-  })
-
-  test('4: delivers an aborted transaction whose end lies in another fetch', { timeout }, async () => {
-    const topic = 'contract.long'
-    await makeTopic(topic)
-    const producer = stock('long')
-    const aborted = await producer.beginTransaction()
-    // Text that no fetch takes as a whole: ours asks for 256 KB of a partition.
-    for (let send = 0; send < 8; send += 1) {
-      const dirty = `dirty ${randomBytes(40_000).toString('hex')}`
-      await aborted.send({ messages: [bytes(topic, dirty)] })
-    }
-    await aborted.abort()
-    await producer.close(true)
-    await put(topic, ['clean'])
-    const seen = (await seenByStock(topic, 100_000)).map((text) => text.slice(0, 5))
-    assert.ok(seen.includes('dirty'), cured('visibleRecords may go once 5 and 13 are cured, too'))
-    assert.deepEqual(await seenByOurs(topic), ['clean', 'end'])
-  })
-
-  test('5: delivers the first of two aborted transactions of one producer', { timeout }, async () => {
-    const topic = 'contract.twice'
-    await makeTopic(topic)
-    const producer = stock('twice')
-    for (const text of ['dirty 1', 'clean 1', 'dirty 2', 'clean 2']) {
-      const transaction = await producer.beginTransaction()
-      await transaction.send({ messages: [bytes(topic, text)] })
-      await (text.startsWith('dirty') ? transaction.abort() : transaction.commit())
-    }
-    await producer.close(true)
-    const clean = ['clean 1', 'clean 2']
-    assert.deepEqual(
-      await seenByStock(topic),
-      ['dirty 1', ...clean],
-      cured('visibleRecords may go once 4 and 13 are cured, too'),
-    )
-    assert.deepEqual(await seenByOurs(topic), [...clean, 'end'])
   })
 
   test('7: after a refused record the producer sends nothing more', { timeout }, async () => {
@@ -237,6 +124,48 @@ suite('the defects of the Kafka client', async () => {
     await third.close()
     assert.deepEqual(await seenByOurs(topic), ['latter', 'third'])
   })
+})
+
+suite('what the Kafka client reads', async () => {
+  if (!(await kafkaIsHere())) return
+  const { makeTopic, stock, put, seenByOurs, seenByStock } = stockClient(await sharedAddress())
+
+  test('4: delivers an aborted transaction whose end lies in another fetch', { timeout }, async () => {
+    const topic = 'contract.long'
+    await makeTopic(topic)
+    const producer = stock('long')
+    const aborted = await producer.beginTransaction()
+    // Text that no fetch takes as a whole: ours asks for 256 KB of a partition.
+    for (let send = 0; send < 8; send += 1) {
+      const dirty = `dirty ${randomBytes(40_000).toString('hex')}`
+      await aborted.send({ messages: [bytes(topic, dirty)] })
+    }
+    await aborted.abort()
+    await producer.close(true)
+    await put(topic, ['clean'])
+    const seen = (await seenByStock(topic, 100_000)).map((text) => text.slice(0, 5))
+    assert.ok(seen.includes('dirty'), cured('visibleRecords may go once 5 and 13 are cured, too'))
+    assert.deepEqual(await seenByOurs(topic), ['clean', 'end'])
+  })
+
+  test('5: delivers the first of two aborted transactions of one producer', { timeout }, async () => {
+    const topic = 'contract.twice'
+    await makeTopic(topic)
+    const producer = stock('twice')
+    for (const text of ['dirty 1', 'clean 1', 'dirty 2', 'clean 2']) {
+      const transaction = await producer.beginTransaction()
+      await transaction.send({ messages: [bytes(topic, text)] })
+      await (text.startsWith('dirty') ? transaction.abort() : transaction.commit())
+    }
+    await producer.close(true)
+    const clean = ['clean 1', 'clean 2']
+    assert.deepEqual(
+      await seenByStock(topic),
+      ['dirty 1', ...clean],
+      cured('visibleRecords may go once 4 and 13 are cured, too'),
+    )
+    assert.deepEqual(await seenByOurs(topic), [...clean, 'end'])
+  })
 
   test('13: drops what was committed before a transaction that was aborted without data', { timeout }, async () => {
     const topic = 'contract.hole'
@@ -257,6 +186,11 @@ suite('the defects of the Kafka client', async () => {
     assert.deepEqual(await seenByStock(topic), [], cured('visibleRecords may go once 4 and 5 are cured, too'))
     assert.deepEqual(await seenByOurs(topic), ['clean', 'end'])
   })
+})
+
+suite('what the Kafka client is given to send', async () => {
+  if (!(await kafkaIsHere())) return
+  const { address, makeTopic, stock, ours, fetched, seenByOurs } = stockClient(await sharedAddress())
 
   test('14: writes into another partition where there is none of that number', { timeout }, async () => {
     const topic = 'contract.wrapped'
@@ -304,7 +238,8 @@ suite('the defects of the Kafka client', async () => {
     await makeTopic(topic)
     const timestamp = 'yesterday' as unknown as bigint
     const tries: number[] = []
-    const retryDelay: Bytes['retryDelay'] = (_client, _operation, attempt) => Math.min(1, tries.push(attempt))
+    const retryDelay: StockProducerOptions['retryDelay'] = (_client, _operation, attempt) =>
+      Math.min(1, tries.push(attempt))
     const producer = new Producer({ ...addressOptions(address), retries: 3, retryDelay })
     await assert.rejects(producer.send({ messages: [{ ...bytes(topic, 'a'), timestamp }] }))
     await producer.close(true)
