@@ -21,6 +21,8 @@ export interface KafkaLogOptions {
   readonly clock: Clock
   /** What groups of this process hear of services elsewhere. */
   readonly topics: readonly string[]
+  /** Whether a group here hears of this source over Kafka: what an own database has is read there. */
+  readonly reads: (topic: string, source: string) => boolean
   /** Whether this process works on the partition, of topics that have so many. */
   readonly holds: (partitions: number, partition: number) => boolean
   readonly positions: readonly Position[]
@@ -114,7 +116,8 @@ export class KafkaLog implements Log {
     for (const fetched of records) {
       const record = fromKafka(fetched)
       if ('stranger' in record) this.#options.observer.stranger(fetched, record.stranger)
-      else ours.push({ record, offset: fetched.offset })
+      // What nobody reads here would never be dropped, and fill the lane for the others.
+      else if (this.#options.reads(record.topic, record.source)) ours.push({ record, offset: fetched.offset })
     }
     const changed = open.lane.add(ours)
     reading.isFull = open.lane.isFull
@@ -173,7 +176,8 @@ export class KafkaLog implements Log {
     }
     for (const [open, from] of lowest) {
       const found = open.lane.read(source, from, limitRows * RECORDS_A_ROW)
-      if (found === undefined && !open.isFromStart) this.#beginAgain(open.reading, 0n)
+      const isOnKafka = !open.isFromStart || open.lane.hasDropped(source, from)
+      if (found === undefined && isOnKafka) this.#beginAgain(open.reading, 0n)
       open.lane.drop(source, from)
       rows.set(open, found ?? [])
       if (open.reading.isFull && !open.lane.isFull) {

@@ -112,6 +112,7 @@ export class OpenKafka {
       address: this.#address,
       clock,
       topics,
+      reads: (topic, source) => registry.sourcesOf(topic).includes(source) && this.logOf(source) !== undefined,
       holds: (partitions, partition) => databases.some(({ membership }) => membership.holds(partitions, partition)),
       positions: await store.read(),
       grown: (sources) => {
