@@ -57,5 +57,7 @@ export function sentenceOf({ brokers, sasl, tls }: KafkaAddress, error: unknown)
     return new KafkaRefused(`${at} and we do not agree on TLS (${reason}). ${advice}`)
   }
   const why = error instanceof KafkaLate ? 'nobody answers in time' : reason
-  return new KafkaUnavailable(`${at} can't be reached: ${why}. Is it running, and are the addresses right?`)
+  // A broker that wants TLS hangs up on whoever comes without, and so does one that is going down.
+  const hint = tls === undefined && /connection closed/i.test(reason) ? ' If it wants TLS, set KAFKA_SSL to on.' : ''
+  return new KafkaUnavailable(`${at} can't be reached: ${why}. Is it running, and are the addresses right?${hint}`)
 }
