@@ -1,4 +1,4 @@
-// The relay under faults, between the real PostgreSQL and the real Kafka: killed, raced, refused, and its broker killed.
+// The relay under faults, between the real PostgreSQL and Kafka: killed, raced, refused, and its broker killed.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { Producer } from '@platformatic/kafka'

@@ -195,7 +195,7 @@ test('a row of which a part was shipped is shipped from there', async () => {
   await world.relay.stop()
 })
 
-test('without the lease nothing is opened; when it goes the producer is closed, when it comes a new one opened', async () => {
+test('without the lease nothing is opened; as it goes the producer is closed, as it comes one is opened', async () => {
   const world = relayWorld()
   world.membership.isHolder = false
   world.append('a', { 0: [1] })
@@ -231,7 +231,7 @@ test('held by the membership and not yet by the database: no producer, so nobody
   await world.relay.stop()
 })
 
-test('a lease that another process took while we sent: the mark is not written, and nothing is told as failed', async () => {
+test('a lease that another process took while we sent: no mark is written, and nothing is told as failed', async () => {
   const world = relayWorld()
   world.append('a', { 0: [1] })
   world.broker.onSend = async () => void (world.lease.epoch = 2)
@@ -309,7 +309,7 @@ test('after one success it begins with short waits again, and a stop cuts a wait
   await world.relay.stop()
 })
 
-test('a record that the broker refuses stops its partition, under a sentence that names it; the others flow on', async () => {
+test('a record that the broker refuses stops its partition under a sentence; the others flow on', async () => {
   const world = relayWorld()
   world.append('a', { 0: [1], 1: [2] })
   world.append('b', { 0: ['huge'], 2: [3] })
