@@ -110,6 +110,7 @@ export async function relayWorld(address: KafkaAddress, name: string, partitions
         epoch: () => own.epoch(),
         logIds: () => own.logIds(),
         heads: () => own.heads(),
+        tryStoppedAgain: (epoch) => own.tryStoppedAgain(epoch),
         waiting: async () => {
           const rows = await own.waiting()
           await pause.waiting?.()

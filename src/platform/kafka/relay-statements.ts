@@ -74,6 +74,12 @@ export function readHeads(sources: readonly string[]): string {
   return parts.join(' UNION ALL ')
 }
 
+/** Takes back that one partition, any of those that stand, is stopped. $1 holder, $2 epoch. */
+export const tryStoppedAgain = `WITH held AS (${HELD} AND epoch = $2::bigint), chosen AS (
+    SELECT source, topic, partition FROM lonja.relay_marks WHERE stopped IS NOT NULL ORDER BY random() LIMIT 1)
+  UPDATE lonja.relay_marks AS m SET stopped = NULL FROM held, chosen AS c
+  WHERE m.source = c.source AND m.topic = c.topic AND m.partition = c.partition`
+
 /** What waits in each partition: how many records, and when the oldest was appended. */
 export function readBacklog(sources: readonly string[]): string {
   const parts = sources.map(

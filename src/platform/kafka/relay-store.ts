@@ -23,7 +23,7 @@ export interface Mark {
   readonly partition: number
   readonly next: number
   /** Why nothing more of it is shipped until somebody has looked. */
-  readonly stopped?: string
+  readonly stopped?: string | undefined
 }
 
 /** What waits in one partition. */
@@ -139,6 +139,13 @@ export class RelayStore {
       return answer?.status === 'fulfilled' ? (answer.value.rowCount ?? 0) : 0
     })
     if (written < marks.length) throw new LeaseLost('Another process relays this database by now.')
+  }
+
+  /** Lets one of the partitions that a refused record has stopped be tried again. */
+  async tryStoppedAgain(epoch: number): Promise<void> {
+    await this.#with((connection) => {
+      return connection.send({ text: statements.tryStoppedAgain, values: [this.#options.holder, epoch] })
+    })
   }
 
   async marks(): Promise<readonly Mark[]> {

@@ -57,6 +57,10 @@ function logOfOrders() {
       if (epoch !== lease.epoch) throw new LeaseLost('Another process relays this database by now.')
       for (const mark of written) marks.set(mark.partition, mark)
     },
+    async tryStoppedAgain() {
+      const mark = [...marks.values()].find(({ stopped }) => stopped !== undefined)
+      if (mark !== undefined) marks.set(mark.partition, { ...mark, stopped: undefined })
+    },
   }
   return { append, store, marks, lease }
 }
@@ -332,6 +336,44 @@ test('a record that the broker refuses stops its partition under a sentence; the
   await settled()
   assert.deepEqual(world.transactions().at(-1), ['1/1'])
   await world.relay.stop()
+})
+
+test('a stopped partition is tried again each minute, and goes on once the broker takes it', async () => {
+  const world = relayWorld()
+  let isRefusing = true
+  world.broker.onSend = async ({ records }) => {
+    if (isRefusing && records.some(({ partition }) => partition === 0)) throw tooLarge
+  }
+  world.append('a', { 0: [1] })
+  world.relay.start()
+  await world.advance(50_000)
+  assert.deepEqual([world.told.refused.length, world.transactions()], [1, []])
+  await world.advance(60_000)
+  assert.equal(world.told.refused.length, 2)
+
+  isRefusing = false
+  world.append('b', { 0: [2] })
+  await world.advance(61_000)
+  assert.deepEqual(world.transactions(), [['0/0', '0/1']])
+  await world.relay.stop()
+})
+
+test('a stop does not wait for a broker that does not answer', async () => {
+  const world = relayWorld()
+  const answer = Promise.withResolvers<void>()
+  world.broker.onSend = () => answer.promise
+  world.append('a', { 0: [1] })
+  world.relay.start()
+  await world.advance(0)
+  const stopping = world.relay.stop()
+  await world.advance(1999)
+  assert.equal(world.broker.closed, 0)
+  await world.advance(1)
+  assert.equal(world.broker.closed, 1)
+  // Closing is what makes the client give its answer.
+  answer.reject(new Error('closed'))
+  await stopping
+  assert.deepEqual([world.transactions(), world.marks.size], [[], 0])
 })
 
 test('only the transaction with the refused record is torn; those beside it stay whole', async () => {

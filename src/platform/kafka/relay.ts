@@ -9,7 +9,7 @@ import { MissingPartition, type OutgoingRecord, type TransactionalProducer } fro
 import { wholeTransactions } from './whole-transactions.ts'
 
 export interface RelayOptions {
-  readonly store: Pick<RelayStore, 'epoch' | 'logIds' | 'waiting' | 'mark' | 'heads'>
+  readonly store: Pick<RelayStore, 'epoch' | 'logIds' | 'waiting' | 'mark' | 'heads' | 'tryStoppedAgain'>
   /** Leases the database's relay, and tells when something was appended. */
   readonly membership: Pick<Membership, 'holds' | 'onChange' | 'onAnnounced'>
   /** Fences whoever relayed before. */
@@ -36,6 +36,10 @@ const BYTES_A_HEADER = 4
 /** Announcements wake at once; a lost one is made up for after this long. */
 const POLL_MS = 1000
 const ANNOUNCE_EVERY_MS = 1000
+/** A right may have been granted, a topic made, a limit raised: the stopped partitions are tried again in turn. */
+const TRY_STOPPED_EVERY_MS = 60_000
+/** A stop does not wait for a broker that does not answer: the next relay settles what was sent. */
+const STOP_WITHIN_MS = 2000
 const FIRST_RETRY_MS = 100
 const LONGEST_RETRY_MS = 5000
 
@@ -56,6 +60,7 @@ export class Relay {
   #isBackingOff = false
   #retryMs = FIRST_RETRY_MS
   #announceAt = 0
+  #tryStoppedAt = 0
 
   constructor(options: RelayOptions) {
     this.#options = options
@@ -78,7 +83,9 @@ export class Relay {
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#wake()
+    const cancel = this.#options.clock.after(STOP_WITHIN_MS, () => void this.#session?.producer.close())
     await this.#running
+    cancel()
   }
 
   async #run(): Promise<void> {
@@ -101,12 +108,13 @@ export class Relay {
       this.#session ??= await this.#begin()
       if (this.#session === undefined) return POLL_MS
       await this.#announce(this.#session)
+      await this.#tryStopped(this.#session)
       const shipped = await this.#ship(this.#session)
       this.#retryMs = FIRST_RETRY_MS
       return shipped > 0 ? 0 : POLL_MS
     } catch (error) {
       await this.#close()
-      if (!(error instanceof LeaseLost)) this.#options.observer.failed(error)
+      if (!(error instanceof LeaseLost) && !this.#isStopped) this.#options.observer.failed(error)
       this.#isBackingOff = true
       const waitMs = this.#retryMs
       this.#retryMs = Math.min(LONGEST_RETRY_MS, 2 * waitMs)
@@ -138,6 +146,16 @@ export class Relay {
     const [name = ''] = [...logIds.values()].toSorted()
     const heads = await store.heads()
     if (heads.length > 0) await producer.send([[headsRecord(name, heads)]])
+  }
+
+  /** One at a time: all at once, those behind the first refusal would wait for it each time. */
+  async #tryStopped({ epoch }: Session): Promise<void> {
+    const { clock, store } = this.#options
+    if (clock.now() < this.#tryStoppedAt) return
+    // The first time is a minute from now: a relay that begins anew again and again must not do it each time.
+    const isFirst = this.#tryStoppedAt === 0
+    this.#tryStoppedAt = clock.now() + TRY_STOPPED_EVERY_MS
+    if (!isFirst) await store.tryStoppedAgain(epoch)
   }
 
   async #ship(session: Session): Promise<number> {

@@ -10,7 +10,7 @@ import { kafkaReason } from './kafka-error.ts'
 import { Relay } from './relay.ts'
 import { RELAY_SCOPE } from './relay-statements.ts'
 import { transactionalIdPrefix } from './rights.ts'
-import { RelayStore, type PartitionBacklog } from './relay-store.ts'
+import { RelayStore, type Mark, type PartitionBacklog } from './relay-store.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
 
 /** A database whose logs are shipped, by its address. */
@@ -97,7 +97,7 @@ export class Relays {
         tell(reason)
         metrics.interrupted('kafka', 'unavailable')
       },
-      refused: ({ stopped = '', topic, partition }: { stopped?: string; topic: string; partition: number }) => {
+      refused: ({ stopped = '', topic, partition }: Mark) => {
         log.error(`${stopped} That partition is not shipped any further; the others are.`, { topic, partition })
       },
     }
