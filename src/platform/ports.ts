@@ -282,6 +282,8 @@ export interface Membership {
   inherited?(): readonly { readonly partitions: number; readonly partition: number }[] | 'all'
   /** Whether this process works on the partition, of all topics that have this count of partitions. */
   holds(partitions: number, partition: number): boolean
+  /** Whether the last look at the leases gave it to this process, whatever a clock says by now; else as `holds`. */
+  leased?(partitions: number, partition: number): boolean
   /** Called after partitions came or went; what was kept in memory for them is void. */
   onChange(listener: () => void): void
   /** Tells the other processes that these services' logs, effects or timers have something new. Coalesced. */

@@ -1,7 +1,7 @@
 // The relays of a process: one a PostgreSQL database whose logs go to Kafka, with what they tell health and metrics.
 import { placeName } from '../rebuild/log-reader.ts'
 import type { PartHealth } from '../application.ts'
-import type { Clock } from '../ports.ts'
+import { StoreUnavailable, type Clock } from '../ports.ts'
 import { postgresMembership, type NamedMembership } from '../store/postgres-membership.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -93,7 +93,7 @@ export class Relays {
       },
       failed: (error: unknown) => {
         const reason = kafkaReason(error)
-        if (known()?.failure !== reason) log.warn(`Kafka takes no records, so they wait in the database: ${reason}.`)
+        if (known()?.failure !== reason) log.warn(failureText(error, reason))
         tell(reason)
         metrics.interrupted('kafka', 'unavailable')
       },
@@ -158,6 +158,11 @@ export class Relays {
       await store.close()
     }
   }
+}
+
+function failureText(error: unknown, reason: string): string {
+  if (error instanceof StoreUnavailable) return `The relay to Kafka waits for its database. ${reason}`
+  return `Kafka takes no records, so they wait in the database: ${reason.replace(/\.$/, '')}.`
 }
 
 function byTopic(

@@ -19,13 +19,19 @@ export class HeldPartitions {
 
   /**
    * Memory is about to be read afresh. A lease that comes later waits for the next time: else a batch that is being put
-   * together takes records of a partition of which nobody has looked yet what its dead owner had in hand.
+   * together takes records of a partition of which nobody has looked yet what its dead owner had in hand. One that only
+   * a clock that jumped has ended counts: it is held again with the next beat, which tells nobody, as nothing changed.
    */
   refresh(): void {
     this.#known.clear()
     for (const { partitions, partition } of this.#channels.all) {
-      if (this.#membership.holds(partitions, partition)) this.#known.add(partitions * PARTITIONS_LIMIT + partition)
+      if (this.#isLeased(partitions, partition)) this.#known.add(partitions * PARTITIONS_LIMIT + partition)
     }
+  }
+
+  #isLeased(partitions: number, partition: number): boolean {
+    const membership = this.#membership
+    return membership.leased?.(partitions, partition) ?? membership.holds(partitions, partition)
   }
 
   holds = (partitions: number, partition: number): boolean =>

@@ -97,6 +97,22 @@ test('a partition that stood still is forgotten when another process has it, and
   await shop.stop()
 })
 
+test('a lease that a clock has ended for a moment, while memory was read afresh, is worked on again', async () => {
+  const virtual = createVirtualClock()
+  const movables = movable()
+  let isInTime = true
+  const membership: Membership = { ...movables, leased: () => true, holds: () => isInTime }
+  const shop = await startToyShop({ store: openSqlite({ path: ':memory:' }), clock: virtual, membership })
+  isInTime = false
+  movables.move(true)
+  await virtual.advance(100, shop.idle)
+  isInTime = true
+  await shop.place('a', 4)
+  await virtual.advance(1000, shop.idle)
+  assert.deepEqual(await shop.statuses(), { a: 'confirmed' })
+  await shop.stop()
+})
+
 test('what another process works on is told to be elsewhere', async () => {
   const virtual = createVirtualClock()
   const membership = movable()

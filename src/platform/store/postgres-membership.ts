@@ -116,9 +116,16 @@ class PostgresMembership implements NamedMembership {
     this.#announced.push(listener)
   }
 
-  /** By two clocks: the monotonic one can't be set back, and the wall clock goes on while a machine sleeps. */
   holds(partitions: number, partition: number): boolean {
-    if (!this.#held.has(leaseNumber({ partitions, partition }))) return false
+    return this.leased(partitions, partition) && this.#isInTime()
+  }
+
+  leased(partitions: number, partition: number): boolean {
+    return this.#held.has(leaseNumber({ partitions, partition }))
+  }
+
+  /** By two clocks: the monotonic one can't be set back, and the wall clock goes on while a machine sleeps. */
+  #isInTime(): boolean {
     const { untilMs, untilWallMs } = this.#heldUntil()
     return this.#monotonicMs() < untilMs && this.#clock.now() < untilWallMs
   }
@@ -226,9 +233,12 @@ class PostgresMembership implements NamedMembership {
       else if (kind === 'renewed') renewed.add(leaseNumber({ partitions, partition }))
       else all.push({ partitions, partition, holder: id ?? undefined })
     }
+    const hadLapsed = this.#held.size > 0 && !this.#isInTime()
     this.#seenBy = connection
     this.#keepUntil(untilMs, untilWallMs)
     this.#keepOnly(renewed)
+    // What came while a clock that jumped kept us from it was passed over.
+    if (hadLapsed) this.#tellChanged()
     if (late > 0) await this.#bury(connection)
     this.#othersThere = members.size + strangers > 1
     return { members: [...members].toSorted(), leases: all }
