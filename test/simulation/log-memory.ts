@@ -36,7 +36,7 @@ export class LogMemory {
     this.source = source
     this.#places = new Map(
       heads.map(([topic, partition, generation, incarnation, first = 0, next, appendedAt]) => {
-        const head = { source, topic, partition, generation, incarnation, next, appendedAt } as Head
+        const head = { source, topic, partition, generation, incarnation, first, next, appendedAt } as Head
         return [`${topic}/${partition}`, { head, first, rows: [], isDirty: false }]
       }),
     )
