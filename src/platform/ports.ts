@@ -182,6 +182,8 @@ export interface LogIdentity {
 
 /** Where groups read the log of a service: the database that keeps it, or Kafka. */
 export interface Log {
+  /** Its database is elsewhere: where it ends is known only as far as that has told. */
+  readonly isElsewhere?: true
   heads(source: string): Promise<readonly Head[]>
   /** At most `limitRows` log rows of each range, in order. */
   readLog(source: string, ranges: readonly LogRange[], limitRows: number): Promise<readonly LogRow[]>

@@ -3,6 +3,7 @@ import { topicNamed } from '../../kernel/message.ts'
 import type { Clock, Head, Log, LogRange, LogRow } from '../ports.ts'
 import type { KafkaAddress } from './address.ts'
 import { Fetcher, type Reading } from './fetcher.ts'
+import { NOTHING_TOLD } from '../runtime/channels.ts'
 import { Lane } from './lane.ts'
 import { HEADS_TOPIC, readHeadsRecord, type AnnouncedHead } from './heads-record.ts'
 import { fromKafka, type FetchedRecord, type RelayedRecord } from './record-headers.ts'
@@ -46,6 +47,7 @@ interface OpenLane {
 }
 
 export class KafkaLog implements Log {
+  readonly isElsewhere = true
   readonly #options: KafkaLogOptions
   readonly #lanes = new Map<string, OpenLane>()
   readonly #announced = new Map<string, ReadonlyMap<string, AnnouncedHead>>()
@@ -161,7 +163,7 @@ export class KafkaLog implements Log {
         first: told?.first ?? 0,
         next: end?.next ?? 0,
         appendedAt: end?.appendedAt ?? 0,
-        announced: { next: told?.next ?? Number.POSITIVE_INFINITY, asOf: told?.asOf ?? 0 },
+        announced: told ?? NOTHING_TOLD,
       })
     }
     return heads

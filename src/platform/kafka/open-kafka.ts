@@ -186,7 +186,7 @@ export class OpenKafka {
 }
 
 /** Before the reader is there nothing is known of logs elsewhere. */
-const NOTHING_YET: Log = { heads: async () => [], readLog: async () => [] }
+const NOTHING_YET: Log = { isElsewhere: true, heads: async () => [], readLog: async () => [] }
 
 function urlOf({ store, storeByService }: Settings, services: readonly string[]): string {
   const address = storeByService[services[0] ?? ''] ?? store

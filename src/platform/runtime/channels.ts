@@ -104,6 +104,11 @@ export class Channels {
     return this.#byTopic.get(source)?.get(topic)?.[partition]
   }
 
+  /** Of logs elsewhere nothing is known before they have told: until then no limit may go by them. */
+  doubt(isElsewhere: (source: string) => boolean): void {
+    for (const channel of this.all) if (isElsewhere(channel.source)) channel.announced = NOTHING_TOLD
+  }
+
   /**
    * Takes over what the store says of the heads.
    *
@@ -124,6 +129,9 @@ export class Channels {
     }
   }
 }
+
+/** Of a log elsewhere of which nothing was heard yet. */
+export const NOTHING_TOLD = { next: Number.POSITIVE_INFINITY, asOf: 0 } as const
 
 /** Where a log ends, as far as anybody has heard: over Kafka more may have been appended than has arrived. */
 export function endOf({ next, announced }: Pick<Head, 'next'> & Partial<Pick<Channel, 'announced'>>): number {

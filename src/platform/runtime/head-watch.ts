@@ -22,6 +22,7 @@ export class HeadWatch {
 
   constructor(options: HeadWatchOptions) {
     this.#options = options
+    options.channels.doubt((source) => options.logOf(source).isElsewhere === true)
   }
 
   get isStale(): boolean {

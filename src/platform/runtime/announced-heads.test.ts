@@ -1,0 +1,48 @@
+// Limits whose answers come over Kafka: they wait until everything that was said in time, elsewhere, has been read.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { depotService, shopService } from '../../testing/toy-shop.ts'
+import type { Channel, Cursor } from './channels.ts'
+import { Channels, endOf, NOTHING_TOLD } from './channels.ts'
+import type { TimerRow } from './outbox.ts'
+import { buildRegistry } from './registry.ts'
+import { mayFire } from './round-timers.ts'
+
+const due = 100_000
+const timer = { service: 'orders', partition: 2, due } as TimerRow
+
+/** One partition of payments' events as orders reads it over Kafka: read up to `next`, all of what has arrived. */
+function channels({ next, announced }: { next: number; announced: Channel['announced'] }): Channels {
+  const channel = { partition: 2, next, announced, cursors: [] as Cursor[] } as unknown as Channel
+  const cursor = { group: { name: 'orders', service: 'orders' }, next } as Cursor
+  return { all: [{ ...channel, cursors: [cursor] }] } as unknown as Channels
+}
+
+test('a limit waits for what was appended elsewhere and has not arrived', () => {
+  assert.equal(mayFire(channels({ next: 7, announced: { next: 8, asOf: due + 5000 } }), timer), false)
+  assert.equal(mayFire(channels({ next: 8, announced: { next: 8, asOf: due + 5000 } }), timer), true)
+})
+
+test('a limit waits for a head that was told after it came due, by a clock that may be a second ahead', () => {
+  assert.equal(mayFire(channels({ next: 8, announced: { next: 8, asOf: due - 1 } }), timer), false)
+  assert.equal(mayFire(channels({ next: 8, announced: { next: 8, asOf: due + 999 } }), timer), false)
+  assert.equal(mayFire(channels({ next: 8, announced: { next: 8, asOf: due + 1000 } }), timer), true)
+})
+
+test('a limit waits while nobody has told anything, and goes by the log itself where that is here', () => {
+  assert.equal(mayFire(channels({ next: 8, announced: NOTHING_TOLD }), timer), false)
+  assert.equal(mayFire(channels({ next: 8, announced: undefined }), timer), true)
+})
+
+test('lag counts what was told and has not arrived', () => {
+  assert.equal(endOf({ next: 7, announced: { next: 9, asOf: due } }), 9)
+  assert.equal(endOf({ next: 7, announced: NOTHING_TOLD }), 7)
+  assert.equal(endOf({ next: 7 }), 7)
+})
+
+test('of a log elsewhere nothing is known before it has told', () => {
+  const channels = new Channels(buildRegistry([shopService, depotService]), [])
+  channels.doubt((source) => source === 'depot')
+  const told = new Map(channels.all.map(({ source, announced }) => [source, announced]))
+  assert.deepEqual([told.get('depot'), told.get('shop')], [NOTHING_TOLD, undefined])
+})
