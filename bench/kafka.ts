@@ -95,6 +95,7 @@ function reader(brokers: readonly string[], hear: (appendedAt: number) => void) 
   const fetcher = new Fetcher(
     {
       address: { brokers, clientId: 'bench' },
+      isolation: 'uncommitted',
       clock: systemClock,
       deliver: (_, records) => {
         for (const record of records.map(fromKafka)) if (!('stranger' in record)) hear(record.appendedAt)

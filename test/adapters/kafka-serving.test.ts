@@ -41,7 +41,14 @@ suite('serving on Kafka', async () => {
       await waitFor(async () => (await served.relayHealth())?.detail === 'nothing waits', { withinMs })
       const logged = await loggedBy(store, sources)
       const count = [...logged.values()].flat().length
-      await waitFor(() => new Set(listener.arrived.map(placeOf)).size >= count, { withinMs })
+      await waitFor(() => new Set(listener.arrived.map(placeOf)).size >= count, { withinMs }).catch(
+        (error: unknown) => {
+          const lacks = [...logged].map(([place, records]) => `${place} ${records.length}`)
+          const has = [...listener.inPartitions()].map(([place, records]) => `${place} ${records.length}`)
+          const why = `${lacks.join(', ')}; arrived ${has.join(', ')}; ${listener.failures.slice(-5).join('; ')}`
+          throw new Error(`${(error as Error).message}: ${why}`, { cause: error })
+        },
+      )
       const arrived = listener.inPartitions()
       for (const [place, records] of logged) {
         const numbers = arrived.get(place)?.map(({ sequence }) => sequence) ?? []

@@ -92,7 +92,10 @@ export async function relayWorld(address: KafkaAddress, name: string, partitions
         else arrived.push(record)
       }
     }
-    const fetcher = new Fetcher({ address, clock: systemClock, deliver, outOfRange: failed, failed }, () => readings)
+    const fetcher = new Fetcher(
+      { address, clock: systemClock, isolation: 'committed', deliver, outOfRange: failed, failed },
+      () => readings,
+    )
     fetcher.start()
     return { arrived, failures, stop: () => fetcher.stop() }
   }
@@ -111,6 +114,7 @@ export async function relayWorld(address: KafkaAddress, name: string, partitions
         logIds: () => own.logIds(),
         heads: () => own.heads(),
         tryStoppedAgain: (epoch) => own.tryStoppedAgain(epoch),
+        lastShipped: () => own.lastShipped(),
         waiting: async () => {
           const rows = await own.waiting()
           await pause.waiting?.()

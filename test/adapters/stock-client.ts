@@ -51,7 +51,10 @@ export function stockClient(address: KafkaAddress) {
     const deliver = (_: Reading, came: readonly FetchedRecord[]) => void records.push(...came)
     const failures: unknown[] = []
     const failed = (error: unknown) => void failures.push(error)
-    const fetcher = new Fetcher({ address, clock: systemClock, deliver, outOfRange: failed, failed }, () => [reading])
+    const fetcher = new Fetcher(
+      { address, clock: systemClock, isolation: 'committed', deliver, outOfRange: failed, failed },
+      () => [reading],
+    )
     fetcher.start()
     await waitFor(() => records.at(-1)?.value?.toString() === 'end', { withinMs, what: `all of ${topic}` })
     await fetcher.stop()

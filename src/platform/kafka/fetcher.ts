@@ -25,6 +25,11 @@ export interface FetcherOptions {
   /** The offset wanted lies below what the broker keeps, or above its end: who reads decides what to do. */
   readonly outOfRange: (reading: Reading, kept: { readonly first: bigint; readonly end: bigint }) => void
   readonly failed: (error: unknown) => void
+  /**
+   * Whether records of transactions that are open or were aborted are left out. Our own readers take them: they are in
+   * a database already, and their numbers tell repetitions; so a transaction that nobody ends holds up nobody of ours.
+   */
+  readonly isolation: 'committed' | 'uncommitted'
   /** How long a request waits at the broker for records. */
   readonly waitMs?: number
 }
@@ -34,10 +39,28 @@ const WAIT_MS = 500
 /** Decoding is synchronous: 1 MB of lz4 kept the loop busy for 83 ms at most, 8 MB for 292. */
 const MAX_BYTES = 1 << 20
 const MAX_BYTES_A_PARTITION = 1 << 18
-const READ_COMMITTED = 1
+const ISOLATION = { uncommitted: 0, committed: 1 } as const
 /** A leader that moved is known to the others some hundred milliseconds later. */
 const AFTER_ERROR_MS = 200
 const OFFSET_OUT_OF_RANGE = 1
+/** Unknown topic, no leader, not the leader, unknown topic id: so for moments after a topic is made or led anew. */
+const MOVED: ReadonlySet<number> = new Set([3, 5, 6, 100])
+/** Two seconds of that are worth a word. */
+const MOVES_IN_A_ROW = 10
+
+class Moved extends Error {
+  override readonly name = 'Moved'
+}
+
+function metadataClient(address: KafkaAddress): Base {
+  const client = new Base({ ...addressOptions(address), retries: 0 })
+  client.on('error', () => undefined)
+  return client
+}
+
+async function closed(client: Base): Promise<void> {
+  await within(CONNECT_WITHIN_MS, 'closing', client.close()).catch(() => undefined)
+}
 
 type FetchRequestTopic = fetchV17.FetchRequestTopic
 type FetchResponse = fetchV17.FetchResponse
@@ -53,7 +76,7 @@ interface Leader {
 export class Fetcher {
   readonly #options: FetcherOptions
   readonly #readings: () => readonly Reading[]
-  readonly #metadata: Base
+  #metadata: Base
   readonly #connections = new Map<number, Connection>()
   #loops: Promise<void>[] = []
   #isStopped = false
@@ -62,12 +85,12 @@ export class Fetcher {
   #leaders = new Map<string, Leader>()
   #topicIds = new Map<string, string>()
   #turn = 0
+  #movesInARow = 0
 
   constructor(options: FetcherOptions, readings: () => readonly Reading[]) {
     this.#options = options
     this.#readings = readings
-    this.#metadata = new Base({ ...addressOptions(options.address), retries: 0 })
-    this.#metadata.on('error', () => undefined)
+    this.#metadata = metadataClient(options.address)
   }
 
   start(): void {
@@ -84,7 +107,7 @@ export class Fetcher {
     this.#wake()
     for (const node of this.#connections.keys()) void this.#disconnect(node)
     await Promise.all(this.#loops)
-    await within(CONNECT_WITHIN_MS, 'closing', this.#metadata.close()).catch(() => undefined)
+    await closed(this.#metadata)
   }
 
   /** One request at a time for each broker; a round ends with the slowest, which waits no longer than WAIT_MS. */
@@ -95,13 +118,22 @@ export class Fetcher {
         const asked = this.#byLeader()
         if (asked.size === 0) await this.#pause(this.#options.waitMs ?? WAIT_MS)
         else await Promise.all([...asked.values()].map(([leader, readings]) => this.#fetch(leader, readings)))
+        this.#movesInARow = 0
       } catch (error) {
         if (this.#isStopped) return
         this.#isStale = true
-        this.#options.failed(error)
+        if (!(error instanceof Moved) || (this.#movesInARow += 1) > MOVES_IN_A_ROW) this.#options.failed(error)
+        await this.#renewMetadata()
         await this.#pause(AFTER_ERROR_MS)
       }
     }
+  }
+
+  /** The client hands a question that hangs to all who ask the same later: whoever was let down asks by a new one. */
+  async #renewMetadata(): Promise<void> {
+    const old = this.#metadata
+    this.#metadata = metadataClient(this.#options.address)
+    await closed(old)
   }
 
   #pause(waitMs: number): Promise<void> {
@@ -180,7 +212,8 @@ export class Fetcher {
     }
     if (errorCode !== 0) {
       this.#isStale = true
-      throw new Error(`Kafka answers a fetch of ${reading.topic}/${reading.partition} with error ${errorCode}.`)
+      const text = `Kafka answers a fetch of ${reading.topic}/${reading.partition} with error ${errorCode}.`
+      throw MOVED.has(errorCode) ? new Moved(text) : new Error(text)
     }
     if (!batches || batches.length === 0) return
     const { topic, partition, offset: from } = reading
@@ -205,7 +238,7 @@ export class Fetcher {
         waitMs,
         1,
         MAX_BYTES,
-        READ_COMMITTED,
+        ISOLATION[this.#options.isolation],
         0,
         -1,
         this.#topics(readings),

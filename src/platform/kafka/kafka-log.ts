@@ -65,6 +65,7 @@ export class KafkaLog implements Log {
       {
         address,
         clock,
+        isolation: 'uncommitted',
         failed: observer.failed,
         deliver: (reading, records, topicId) => this.#deliver(reading, records, topicId),
         outOfRange: (reading, { first }) => this.#beginAgain(reading, first),

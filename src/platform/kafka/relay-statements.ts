@@ -63,6 +63,18 @@ export const writeMarks = `WITH held AS (${HELD} AND epoch = $2::bigint)
   DO UPDATE SET next = excluded.next, epoch = excluded.epoch, stopped = excluded.stopped
   RETURNING 1`
 
+/** The row that holds the last shipped record of each partition, as far as it is kept. */
+export function readLastShipped(sources: readonly string[]): string {
+  const parts = sources.map(
+    (source) => `SELECT '${source}', m.next - 1, l.topic, l.partition, l.generation, l.incarnation, l.first, l.last,
+      l.appended_at, l.body, 'shipped' FROM lonja.relay_marks AS m, LATERAL (
+        SELECT * FROM ${postgresName(source, 'log')} AS l WHERE l.topic = m.topic AND l.partition = m.partition
+          AND l.last >= m.next - 1 ORDER BY l.last LIMIT 1) AS l
+    WHERE m.source = '${source}' AND m.next > 0 AND l.first < m.next`,
+  )
+  return parts.join(' UNION ALL ')
+}
+
 export const readMarks = 'SELECT source, topic, partition, next FROM lonja.relay_marks'
 
 /** Where every partition of these logs ends, by the database's clock at the snapshot. */
@@ -74,9 +86,9 @@ export function readHeads(sources: readonly string[]): string {
   return parts.join(' UNION ALL ')
 }
 
-/** Takes back that one partition, any of those that stand, is stopped. $1 holder, $2 epoch. */
+/** Takes back that some partitions, any of those that stand, are stopped. $1 holder, $2 epoch. */
 export const tryStoppedAgain = `WITH held AS (${HELD} AND epoch = $2::bigint), chosen AS (
-    SELECT source, topic, partition FROM lonja.relay_marks WHERE stopped IS NOT NULL ORDER BY random() LIMIT 1)
+    SELECT source, topic, partition FROM lonja.relay_marks WHERE stopped IS NOT NULL ORDER BY random() LIMIT 6)
   UPDATE lonja.relay_marks AS m SET stopped = NULL FROM held, chosen AS c
   WHERE m.source = c.source AND m.topic = c.topic AND m.partition = c.partition`
 

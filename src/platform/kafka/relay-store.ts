@@ -141,11 +141,17 @@ export class RelayStore {
     if (written < marks.length) throw new LeaseLost('Another process relays this database by now.')
   }
 
-  /** Lets one of the partitions that a refused record has stopped be tried again. */
+  /** Lets some of the partitions that a refused record has stopped be tried again. */
   async tryStoppedAgain(epoch: number): Promise<void> {
     await this.#with((connection) => {
       return connection.send({ text: statements.tryStoppedAgain, values: [this.#options.holder, epoch] })
     })
+  }
+
+  /** The row that holds the last shipped record of each partition, beginning with that record. */
+  async lastShipped(): Promise<readonly RelayRow[]> {
+    const { rows } = await this.#read(statements.readLastShipped(this.#options.sources), [])
+    return rows.map(relayRow)
   }
 
   async marks(): Promise<readonly Mark[]> {

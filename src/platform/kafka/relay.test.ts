@@ -32,7 +32,7 @@ function logOfOrders() {
     const places = Object.entries(bodies).map(([partition, data]) => [Number(partition), data] as const)
     for (const [partition, data] of places) {
       const first = next(partition) + 1
-      const body = JSON.stringify(data.map((each) => ({ type: 'T', key: 'k', data: each, cause: 'c' })))
+      const body = bodyOf(...data)
       const place = { source, topic, partition, first, last: first + data.length - 1, start: 0 }
       rows.push({ ...place, transaction, rows: places.length, generation: 1, incarnation: 1, appendedAt: 0, body })
     }
@@ -57,6 +57,7 @@ function logOfOrders() {
       if (epoch !== lease.epoch) throw new LeaseLost('Another process relays this database by now.')
       for (const mark of written) marks.set(mark.partition, mark)
     },
+    lastShipped: async (): Promise<readonly RelayRow[]> => [],
     async tryStoppedAgain() {
       const mark = [...marks.values()].find(({ stopped }) => stopped !== undefined)
       if (mark !== undefined) marks.set(mark.partition, { ...mark, stopped: undefined })
@@ -69,6 +70,9 @@ interface Call {
   readonly isOpen: () => boolean
   readonly records: readonly OutgoingRecord[]
 }
+
+const bodyOf = (...data: readonly unknown[]): string =>
+  JSON.stringify(data.map((each) => ({ type: 'T', key: 'k', data: each, cause: 'c' })))
 
 /** A broker that keeps what was committed; `onSend` may fail what is sent, `onOpen` whoever comes. */
 function brokerInMemory() {
@@ -358,6 +362,18 @@ test('a stopped partition is tried again each minute, and goes on once the broke
   await world.relay.stop()
 })
 
+test('whoever begins sends the last shipped record of each partition once more, before anything else', async () => {
+  const world = relayWorld()
+  world.append('a', { 0: [1, 2], 1: [3] })
+  world.marks.set(0, { source, topic, partition: 0, next: 2 })
+  const row = (await world.store.waiting())[0] as RelayRow
+  world.store.lastShipped = async () => [{ ...row, partition: 0, first: 0, last: 1, start: 1, body: bodyOf(1, 2) }]
+  world.relay.start()
+  await world.advance(0)
+  assert.deepEqual(world.transactions(), [['0/1'], ['1/0']])
+  await world.relay.stop()
+})
+
 test('a stop does not wait for a broker that does not answer', async () => {
   const world = relayWorld()
   const answer = Promise.withResolvers<void>()
@@ -399,9 +415,11 @@ test('only the transaction with the refused record is torn; those beside it stay
 test('a partition that the broker does not have is told with its own sentence', async () => {
   const world = relayWorld()
   world.append('a', { 5: ['lost'] })
-  world.broker.onSend = refusing('lost', new MissingPartition('Kafka has 3 partitions of orders.events.'))
+  world.broker.onSend = refusing('lost', new MissingPartition(topic, 'Kafka has 3 partitions of orders.events.'))
   world.relay.start()
-  await world.advance(0)
+  await world.advance(4900)
+  assert.deepEqual(world.told.refused, [], 'a broker that has just begun may know it soon')
+  await world.advance(5000)
   assert.match(world.told.refused[0] ?? '', /orders\.events\/5 as 0 to 0: Kafka has 3 partitions of orders\.events\.$/)
   await world.relay.stop()
 })

@@ -9,7 +9,10 @@ import { MissingPartition, type OutgoingRecord, type TransactionalProducer } fro
 import { wholeTransactions } from './whole-transactions.ts'
 
 export interface RelayOptions {
-  readonly store: Pick<RelayStore, 'epoch' | 'logIds' | 'waiting' | 'mark' | 'heads' | 'tryStoppedAgain'>
+  readonly store: Pick<
+    RelayStore,
+    'epoch' | 'logIds' | 'waiting' | 'mark' | 'heads' | 'tryStoppedAgain' | 'lastShipped'
+  >
   /** Leases the database's relay, and tells when something was appended. */
   readonly membership: Pick<Membership, 'holds' | 'onChange' | 'onAnnounced'>
   /** Fences whoever relayed before. */
@@ -40,6 +43,8 @@ const ANNOUNCE_EVERY_MS = 1000
 const TRY_STOPPED_EVERY_MS = 60_000
 /** A stop does not wait for a broker that does not answer: the next relay settles what was sent. */
 const STOP_WITHIN_MS = 2000
+/** A broker that was just started knows its topics some moments later. */
+const APPEARS_WITHIN_MS = 5000
 const FIRST_RETRY_MS = 100
 const LONGEST_RETRY_MS = 5000
 
@@ -61,6 +66,8 @@ export class Relay {
   #retryMs = FIRST_RETRY_MS
   #announceAt = 0
   #tryStoppedAt = 0
+  /** Topics that the brokers did not have, since when. */
+  readonly #missingSince = new Map<string, number>()
 
   constructor(options: RelayOptions) {
     this.#options = options
@@ -128,7 +135,28 @@ export class Relay {
     const epoch = await store.epoch()
     if (epoch === undefined) return undefined
     const logIds = await store.logIds()
-    return { epoch, logIds, producer: await openProducer() }
+    const session = { epoch, logIds, producer: await openProducer() }
+    await this.#repeatLast(session)
+    return session
+  }
+
+  /**
+   * Sends the last record of each partition once more. A broker that is killed while it ends a transaction may leave
+   * some partitions without the mark of its end (Apache Kafka 4.3.1, one broker, seen one time in three): readers of
+   * what is committed would wait there for ever. The end of a later one of the same producer is taken for both.
+   */
+  async #repeatLast({ producer, logIds }: Session): Promise<void> {
+    const rows = await this.#options.store.lastShipped()
+    const last = rows.flatMap((row) => outgoing([row], logIds).slice(0, 1))
+    if (last.length === 0) return
+    try {
+      await producer.send(batchesOf(last))
+    } catch (error) {
+      // Nothing was sent, and what is missing is told when it is shipped.
+      if (error instanceof MissingPartition) return
+      await producer.close()
+      throw error
+    }
   }
 
   /** @throws {LeaseLost} */
@@ -148,7 +176,7 @@ export class Relay {
     if (heads.length > 0) await producer.send([[headsRecord(name, heads)]])
   }
 
-  /** One at a time: all at once, those behind the first refusal would wait for it each time. */
+  /** Some at a time: of all at once, those behind the first refusals would wait for them each time. */
   async #tryStopped({ epoch }: Session): Promise<void> {
     const { clock, store } = this.#options
     if (clock.now() < this.#tryStoppedAt) return
@@ -168,15 +196,24 @@ export class Relay {
     try {
       await session.producer.send(batchesOf(records))
     } catch (error) {
-      if (!isRefusal(error)) throw error
+      if (!isRefusal(error) || this.#mayAppear(error)) throw error
       await this.#close()
       await this.#findRefused(taken, error)
       // The next round finds less: some of it is shipped, and what is refused stands.
       return rows.length
     }
+    for (const { topic } of rows) this.#missingSince.delete(topic)
     await store.mark(session.epoch, marksOf(rows))
     observer.shipped(records.length, clock.now() - startedAt)
     return records.length
+  }
+
+  #mayAppear(error: unknown): boolean {
+    if (!(error instanceof MissingPartition)) return false
+    const now = this.#options.clock.now()
+    const since = this.#missingSince.get(error.topic) ?? now
+    this.#missingSince.set(error.topic, since)
+    return now - since < APPEARS_WITHIN_MS
   }
 
   /**

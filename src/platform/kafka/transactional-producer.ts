@@ -53,6 +53,12 @@ class OrdinaryProducer extends Producer {
 /** A partition that the broker does not have: the client would wrap its number into another one without a word. */
 export class MissingPartition extends Error {
   override readonly name = 'MissingPartition'
+  readonly topic: string
+
+  constructor(topic: string, message: string) {
+    super(message)
+    this.topic = topic
+  }
 }
 
 /** After any error it must be closed and a new one opened: a failed send leaves the client's sequence numbers ahead. */
@@ -123,6 +129,7 @@ export class TransactionalProducer {
       const count = await this.#countPartitions(topic)
       if (partition < count) continue
       throw new MissingPartition(
+        topic,
         `Kafka has ${count} partitions of ${topic}, and partition ${partition} is written to: run topics:create.`,
       )
     }
