@@ -1,10 +1,9 @@
 // What Kafka costs: whole sagas with all records shipped, the relay alone, a reader alone, and how long a record takes.
-import { topicNamed } from '../src/kernel/message.ts'
-import { Fetcher, type Reading } from '../src/platform/kafka/fetcher.ts'
+import { Fetcher } from '../src/platform/kafka/fetcher.ts'
 import { fromKafka } from '../src/platform/kafka/record-headers.ts'
 import { systemClock } from '../src/platform/system.ts'
 import { services } from '../src/services.ts'
-import { startRelay } from '../src/testing/kafka/relayed.ts'
+import { fromTheBeginning, startRelay, topicNames } from '../src/testing/kafka/relayed.ts'
 import { measured, profileLines, type Bench, type Context } from './support/bench.ts'
 import { percentile, type Figure } from './support/figures.ts'
 import { batching, measure, verify, warmUp, type Measured } from './support/measure.ts'
@@ -83,16 +82,10 @@ function figuresOf(name: string, runs: readonly Measured[]): readonly Figure[] {
   ]
 }
 
-const topicNames = services.flatMap(({ topics }) => topics.map(({ name }) => name))
-
 /** Reads every topic from an offset on and counts. */
 function reader(brokers: readonly string[], hear: (appendedAt: number) => void) {
-  const readings = topicNames.flatMap((topic) =>
-    Array.from({ length: topicNamed(topic).partitions }, (_, partition): Reading => {
-      return { topic, partition, offset: 0n, isFull: false }
-    }),
-  )
-  const fetcher = new Fetcher(
+  const readings = fromTheBeginning(topicNames)
+  return new Fetcher(
     {
       address: { brokers, clientId: 'bench' },
       isolation: 'uncommitted',
@@ -105,7 +98,6 @@ function reader(brokers: readonly string[], hear: (appendedAt: number) => void) 
     },
     () => readings,
   )
-  return fetcher
 }
 
 /** From the moment that a record is stamped with, just before its commit, until another process has it in hand. */
@@ -165,19 +157,18 @@ async function aloneOf({ places, options, progress }: Context): Promise<readonly
     read.push(await readAlone(brokers ?? [], records.count))
     await places.remove(place)
   }
-  const goalOf = (name: string) => GOALS[name]
   return [
     {
       name: 'kafkaRelayRecordsPerSecond',
       unit: 'records/s',
       values: shipped,
-      goal: goalOf('kafkaRelayRecordsPerSecond'),
+      goal: GOALS['kafkaRelayRecordsPerSecond'],
     },
     {
       name: 'kafkaReaderRecordsPerSecond',
       unit: 'records/s',
       values: read,
-      goal: goalOf('kafkaReaderRecordsPerSecond'),
+      goal: GOALS['kafkaReaderRecordsPerSecond'],
     },
   ]
 }

@@ -4,7 +4,7 @@ import { sentenceOf } from '../platform/kafka/check-kafka.ts'
 import { kafkaAddressOf } from '../platform/kafka/kafka-settings.ts'
 import { commandOf, grant, rightsOf, type Right } from '../platform/kafka/rights.ts'
 import { buildRegistry } from '../platform/runtime/registry.ts'
-import { placesOf } from '../platform/store/open-databases.ts'
+import { placesWith } from '../platform/store/open-databases.ts'
 import { CommandError, EXIT, isSet, noWords, textFlag, UsageError, type Call } from './command.ts'
 
 const DEFAULT_PRINCIPAL = 'User:lonja'
@@ -32,8 +32,6 @@ function neededRights({ settings }: Call): readonly Right[] {
   const services = servicesWith(settings)
   const chosen = chosenOf(settings)
   const names = services.map(({ name }) => name)
-  const databases = placesOf(settings, names)
-    .map((place) => place.services)
-    .filter((own) => own.some((service) => chosen.includes(service)))
+  const databases = placesWith(settings, names, chosen).map((place) => place.services)
   return rightsOf(buildRegistry(services), { databases, chosen })
 }

@@ -1,16 +1,11 @@
 // Starts the real PostgreSQL for tests: no installation, no container, no root, and nothing left behind.
-import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtempSync } from 'node:fs'
-import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { createInterface } from 'node:readline'
-import type { Readable, Writable } from 'node:stream'
 import { after } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
+import { startGuard } from './guard-process.ts'
 import type { GuardAnswer, GuardOrder, ServerPlan } from './postgres-guard.ts'
 
 export interface PostgresOptions {
@@ -75,45 +70,12 @@ async function findBinaries(): Promise<{ initdb: string; postgres: string }> {
   }
 }
 
-type GuardProcess = ChildProcessByStdio<Writable, Readable, null>
+type Access = Exclude<GuardAnswer, { readonly failed: string }>
 
-/** While a request is under way the guard keeps this process alive, and at other times it does not. */
-function keepAlive(child: GuardProcess, alive: boolean): void {
-  const verb = alive ? 'ref' : 'unref'
-  child[verb]()
-  for (const stream of [child.stdin, child.stdout] as unknown as Socket[]) stream[verb]()
-}
-
-function startGuard() {
-  const file = fileURLToPath(new URL('postgres-guard.ts', import.meta.url))
-  // Detached, so that a signal to our whole process group leaves it alive to tidy up.
-  const child = spawn(process.execPath, [file], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    detached: true,
-    windowsHide: true,
-  })
-  child.stdin.on('error', () => {})
-  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const exited = once(child, 'exit')
-  keepAlive(child, false)
-
-  async function ask(order: GuardOrder): Promise<{ port: number; password: string }> {
-    keepAlive(child, true)
-    child.stdin.write(`${JSON.stringify(order)}\n`)
-    const line = await answers.next()
-    keepAlive(child, false)
-    if (line.done)
-      throw new Error('The guard of PostgreSQL for tests is gone: the server was stopped or its guard killed.')
-    const answer = JSON.parse(line.value) as GuardAnswer
-    if ('failed' in answer) throw new Error(`PostgreSQL for tests did not start: ${answer.failed}`)
-    return answer
-  }
-  async function end(): Promise<void> {
-    keepAlive(child, true)
-    child.stdin.end()
-    await exited
-  }
-  return { ask, end }
+const guardPlan = {
+  program: new URL('postgres-guard.ts', import.meta.url),
+  gone: 'The guard of PostgreSQL for tests is gone: the server was stopped or its guard killed.',
+  failed: 'PostgreSQL for tests did not start',
 }
 
 async function createDatabase(url: string, name: string, template: string): Promise<string> {
@@ -149,25 +111,19 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     postgres,
     newPassword: randomBytes(16).toString('hex'),
   }
-  const guard = startGuard()
+  const guard = startGuard<GuardOrder, Access>(guardPlan)
   const access = await guard.ask({ start: plan }).catch(async (error: unknown) => {
     await guard.end()
     throw error
   })
   const url = `postgres://postgres:${access.password}@127.0.0.1:${access.port}/postgres`
-  let queue: Promise<unknown> = Promise.resolve()
-  // Orders to the guard go one after the other: each answer belongs to the order before it.
-  const inTurn = async (order: GuardOrder) => {
-    const turn = queue.then(() => guard.ask(order))
-    queue = turn.catch(() => {})
-    await turn
-  }
+  const ask = async (order: GuardOrder) => void (await guard.ask(order))
   return {
     url,
     createDatabase: (name, template = 'template1') => createDatabase(url, name, template),
     stop: () => guard.end(),
-    kill: () => inTurn({ kill: true }),
-    restart: () => inTurn({ restart: true }),
+    kill: () => ask({ kill: true }),
+    restart: () => ask({ restart: true }),
   }
 }
 

@@ -9,7 +9,7 @@ import { StoreRefused } from '../ports.ts'
 import type { Database } from '../runtime/lonja.ts'
 import { buildRegistry, type Registry } from '../runtime/registry.ts'
 import type { Settings } from '../settings.ts'
-import { placesOf } from '../store/open-databases.ts'
+import { placesWith } from '../store/open-databases.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { KafkaAddress } from './address.ts'
@@ -59,11 +59,8 @@ export async function openKafka(options: OpenKafkaOptions): Promise<OpenKafka | 
 
 /** Others it may not even be allowed to see. */
 function topicsUsed({ settings, services, chosen }: OpenKafkaOptions): readonly Topic[] {
-  const places = placesOf(
-    settings,
-    services.map(({ name }) => name),
-  )
-  const databases = places.map((place) => place.services).filter((own) => own.some((name) => chosen.includes(name)))
+  const names = services.map(({ name }) => name)
+  const databases = placesWith(settings, names, chosen).map((place) => place.services)
   const { shipped, read } = topicsOf(buildRegistry(services), { databases, chosen })
   return [...new Set([...shipped, ...read])].map(topicNamed).concat(headsTopic)
 }

@@ -20,8 +20,6 @@ export const HEADERS = {
   topic: 'lonja-topic',
   partition: 'lonja-partition',
   sequence: 'lonja-sequence',
-  /** On copies for other tools, which nobody of ours reads. */
-  mirror: 'lonja-mirror',
 } as const
 
 type HeaderName = keyof typeof HEADERS

@@ -1,4 +1,5 @@
 // What the relay reads and writes in a database: waiting rows from one snapshot, and marks under its lease's epoch.
+import { placeName } from '../rebuild/log-reader.ts'
 import { ANSWER_WITHIN_MS, Connections, type Connection } from '../store/postgres-connection.ts'
 import { mapped } from '../store/postgres-errors.ts'
 import { exclusively } from '../store/postgres-schema.ts'
@@ -103,7 +104,7 @@ export class RelayStore {
   async waiting(): Promise<readonly RelayRow[]> {
     const { rows } = await this.#read(this.#waitingText, [this.#options.holder, ROWS_A_PARTITION])
     const read = rows.map(relayRow)
-    const places = Map.groupBy(read, placeOf)
+    const places = Map.groupBy(read, placeName)
     const isCut = [...places.values()].some((inPlace) => inPlace.length >= ROWS_A_PARTITION)
     const counts = isCut ? await this.#countMembers(read) : countBy(read.map(({ transaction }) => transaction))
     return read.map((row) => ({ ...row, rows: counts.get(row.transaction) ?? 1 }))
@@ -111,7 +112,7 @@ export class RelayStore {
 
   /** Counts also the rows beyond what was read; those that were shipped, or whose partition stands, don't wait. */
   async #countMembers(read: readonly RelayRow[]): Promise<ReadonlyMap<string, number>> {
-    const starts = new Map(read.map((row) => [placeOf(row), row.start]))
+    const starts = new Map(read.map((row) => [placeName(row), row.start]))
     const numbers = [...new Set(read.map(({ transaction }) => Number(transaction.split('/', 1)[0])))]
     const { rows } = await this.#read(this.#membersText, [numbers])
     const waiting = rows.filter(([source, topic, partition, last]) => {
@@ -195,10 +196,6 @@ export class RelayStore {
       connection.release()
     }
   }
-}
-
-function placeOf({ source, topic, partition }: Pick<WaitingRow, 'source' | 'topic' | 'partition'>): string {
-  return `${source}/${topic}/${partition}`
 }
 
 function countBy(names: readonly string[]): ReadonlyMap<string, number> {

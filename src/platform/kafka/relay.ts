@@ -1,6 +1,7 @@
 // Ships the logs of one database to Kafka: one process at a time, in order, repeating where it must and never skipping.
 import type { Clock, Membership } from '../ports.ts'
 import { recordsOf } from '../log/record.ts'
+import { placeName } from '../rebuild/log-reader.ts'
 import { refusalOf } from './kafka-error.ts'
 import { headsRecord } from './heads-record.ts'
 import { toKafka } from './record-headers.ts'
@@ -313,9 +314,7 @@ function bytesOf({ key, value, headers }: OutgoingRecord): number {
 }
 
 function marksOf(rows: readonly RelayRow[]): Mark[] {
-  return [...new Map(rows.map((row) => [`${row.source}/${row.topic}/${row.partition}`, row])).values()].map((row) =>
-    markOf(row, row.last + 1),
-  )
+  return [...new Map(rows.map((row) => [placeName(row), row])).values()].map((row) => markOf(row, row.last + 1))
 }
 
 function markOf({ source, topic, partition }: RelayRow, next: number): Mark {

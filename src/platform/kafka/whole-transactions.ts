@@ -1,4 +1,5 @@
 // Chooses what goes into one transaction of Kafka: whole transactions of the database, in their order, up to a cap.
+import { placeName } from '../rebuild/log-reader.ts'
 
 /** A row of a log, of one transaction and partition, that was not shipped yet. */
 export interface WaitingRow {
@@ -29,9 +30,8 @@ export function wholeTransactions<Row extends WaitingRow>(
   waiting: readonly Row[],
   capRecords: number,
 ): readonly (readonly Row[])[] {
-  const partitions = Map.groupBy(waiting, ({ source, topic, partition }) => `${source}/${topic}/${partition}`)
-  const queues = [...partitions.values()].map((rows) => rows.toReversed())
-  const queueOf = new Map(queues.map((queue) => [placeOf(queue), queue]))
+  const partitions = Map.groupBy(waiting, placeName)
+  const queues = new Map([...partitions].map(([place, rows]) => [place, rows.toReversed()]))
   const pending = new Map<string, Pending<Row>>()
   const ready: Pending<Row>[] = []
   const bringForward = (queue: Row[]): void => {
@@ -42,7 +42,7 @@ export function wholeTransactions<Row extends WaitingRow>(
     transaction.rows.push(row)
     if (transaction.rows.length === transaction.needed) ready.push(transaction)
   }
-  for (const queue of queues) bringForward(queue)
+  for (const queue of queues.values()) bringForward(queue)
   const taken: (readonly Row[])[] = []
   let records = 0
   for (const { rows } of ready) {
@@ -51,15 +51,10 @@ export function wholeTransactions<Row extends WaitingRow>(
     taken.push(rows)
     records += count
     for (const row of rows) {
-      const queue = queueOf.get(placeOf([row])) ?? []
+      const queue = queues.get(placeName(row)) ?? []
       queue.pop()
       bringForward(queue)
     }
   }
   return taken
-}
-
-function placeOf(queue: readonly WaitingRow[]): string {
-  const row = queue.at(-1)
-  return row === undefined ? '' : `${row.source}/${row.topic}/${row.partition}`
 }

@@ -1,5 +1,6 @@
 // How every consumer group stands, as its database tells it: where it reads, what is parked, who works on it.
 import type { Head, Log, Membership, Store } from '../ports.ts'
+import { placeName } from '../rebuild/log-reader.ts'
 import { endOf, type Cursor } from '../runtime/channels.ts'
 import type { Group, Registry } from '../runtime/registry.ts'
 import type { Runtime } from '../runtime/runtime.ts'
@@ -106,10 +107,6 @@ interface Place {
   readonly source: string
   readonly topic: string
   readonly partition: number
-}
-
-function placeName({ source, topic, partition }: Place): string {
-  return `${source}/${topic}/${partition}`
 }
 
 /** Every partition of every source that the group reads. */

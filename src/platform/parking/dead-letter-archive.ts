@@ -2,6 +2,7 @@
 import type { Alert } from '../alerts/alert.ts'
 import type { Clock, Membership, Row, Store, Write } from '../ports.ts'
 import { Conflict } from '../ports.ts'
+import { RepeatedLook } from '../repeated-look.ts'
 import type { Registry } from '../runtime/registry.ts'
 import { sorted } from '../runtime/working-set.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -52,35 +53,28 @@ const isParked = (parkedKeys: string, states: string) => `EXISTS (SELECT 1 FROM 
 
 export class DeadLetterArchive {
   readonly #options: ArchiveOptions
-  #isStopped = false
+  readonly #looks: RepeatedLook
   #keptToldAt = Number.NEGATIVE_INFINITY
-  #running: Promise<void> | undefined
-  #cancel: (() => void) | undefined
 
   constructor(options: ArchiveOptions) {
     this.#options = options
+    this.#looks = new RepeatedLook({
+      clock: options.clock,
+      firstAfterMs: FIRST_LOOK_MS,
+      everyMs: LOOK_EVERY_MS,
+      look: () => this.run(),
+      failed: (error) =>
+        options.telemetry.log.error('Dead letters could not be archived; they stay where they are.', { error }),
+    })
   }
 
   start(): void {
-    this.#later(FIRST_LOOK_MS)
+    this.#looks.start()
   }
 
   /** Ends after the batch in hand. */
   async stop(): Promise<void> {
-    this.#isStopped = true
-    this.#cancel?.()
-    await this.#running
-  }
-
-  #later(delayMs: number): void {
-    if (this.#isStopped) return
-    this.#cancel = this.#options.clock.after(delayMs, () => {
-      this.#running = this.run()
-        .catch((error: unknown) => {
-          this.#options.telemetry.log.error('Dead letters could not be archived; they stay where they are.', { error })
-        })
-        .then(() => this.#later(LOOK_EVERY_MS))
-    })
+    await this.#looks.stop()
   }
 
   /** Archives what is old enough by now. */
@@ -109,7 +103,7 @@ export class DeadLetterArchive {
     const { log, metrics } = this.#options.telemetry
     let count = 0
     let conflicts = 0
-    for (let batch = 0; batch < BATCHES_A_LOOK && !this.#isStopped && conflicts < CONFLICTS_A_LOOK; batch += 1) {
+    for (let batch = 0; batch < BATCHES_A_LOOK && !this.#looks.isStopped && conflicts < CONFLICTS_A_LOOK; batch += 1) {
       const letters = await readOld(store, service, before)
       if (letters.length === 0) break
       const now = this.#options.clock.now()

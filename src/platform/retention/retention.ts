@@ -1,5 +1,6 @@
 // Looks once an hour what nobody needs any more, and deletes it: records past their time, and old answers.
 import type { Clock, Membership, Store } from '../ports.ts'
+import { RepeatedLook } from '../repeated-look.ts'
 import type { Registry } from '../runtime/registry.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -40,25 +41,30 @@ export class Retention {
   readonly #options: RetentionOptions
   /** When the oldest kept record of each topic was appended, as of the last look. */
   readonly #oldest = new Map<string, OldestByTopic>()
-  #isStopped = false
-  #running: Promise<void> | undefined
-  #cancel: (() => void) | undefined
+  readonly #looks: RepeatedLook
   #endPause: (() => void) | undefined
 
   constructor(options: RetentionOptions) {
     this.#options = options
+    this.#looks = new RepeatedLook({
+      clock: options.clock,
+      firstAfterMs: FIRST_LOOK_MS,
+      everyMs: LOOK_EVERY_MS,
+      look: () => this.run(),
+      failed: (error) =>
+        options.telemetry.log.error('What is past its time could not be deleted; it stays.', { error }),
+    })
   }
 
   start(): void {
-    this.#later(FIRST_LOOK_MS)
+    this.#looks.start()
   }
 
   /** Ends after the chunk in hand. */
   async stop(): Promise<void> {
-    this.#isStopped = true
-    this.#cancel?.()
+    const stopped = this.#looks.stop()
     this.#endPause?.()
-    await this.#running
+    await stopped
   }
 
   /** The age in seconds of the oldest record that is kept, by topic, as far as this process looks after it. */
@@ -69,17 +75,6 @@ export class Retention {
       for (const [topic, at] of oldest) seconds[topic] = Math.max(seconds[topic] ?? 0, (now - at) / 1000)
     }
     return seconds
-  }
-
-  #later(delayMs: number): void {
-    if (this.#isStopped) return
-    this.#cancel = this.#options.clock.after(delayMs, () => {
-      this.#running = this.run()
-        .catch((error: unknown) => {
-          this.#options.telemetry.log.error('What is past its time could not be deleted; it stays.', { error })
-        })
-        .then(() => this.#later(LOOK_EVERY_MS))
-    })
   }
 
   /** Deletes what nobody needs by now. */
@@ -141,7 +136,7 @@ export class Retention {
   }
 
   async #mayGoOn(database: RetainedDatabase): Promise<boolean> {
-    if (this.#isStopped) return false
+    if (this.#looks.isStopped) return false
     await new Promise<void>((resolve) => {
       const cancel = this.#options.clock.after(PAUSE_MS, resolve)
       this.#endPause = () => {
@@ -149,6 +144,6 @@ export class Retention {
         resolve()
       }
     })
-    return !this.#isStopped && this.#options.isOurs(database)
+    return !this.#looks.isStopped && this.#options.isOurs(database)
   }
 }

@@ -59,6 +59,15 @@ export function placesOf({ store, storeByService }: StoreSettings, services: rea
   return [...places.values()]
 }
 
+/** Those of them that keep a service of these: what a process opens that hears of all others over Kafka. */
+export function placesWith(
+  settings: StoreSettings,
+  services: readonly string[],
+  chosen: readonly string[],
+): readonly Place[] {
+  return placesOf(settings, services).filter((place) => place.services.some((service) => chosen.includes(service)))
+}
+
 function nameOf(address: StoreAddress): string {
   if (address.kind === 'postgres') return new URL(address.url).href
   return address.path === IN_MEMORY ? IN_MEMORY : resolve(address.path)
@@ -76,8 +85,9 @@ export async function openDatabases(plan: OpenPlan): Promise<OpenDatabases> {
     for (const each of closers.splice(0).toReversed()) await each()
   }
   try {
-    for (const { address, services } of placesOf(plan.settings, plan.services)) {
-      if (!plan.isAlone && !services.some((service) => plan.chosen.includes(service))) continue
+    const { settings, services: all, chosen, isAlone } = plan
+    const places = isAlone ? placesOf(settings, all) : placesWith(settings, all, chosen)
+    for (const { address, services } of places) {
       const { store, unlock, mark } = await openStore(address, plan)
       closers.push(
         unlock,

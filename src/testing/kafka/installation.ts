@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, renameSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { GuardPlan } from './guard.ts'
-import { startGuard } from './guard-process.ts'
+import { startGuard, type Guard } from '../guard-process.ts'
+import type { GuardAnswer, GuardOrder } from './guard.ts'
 import { fetchJars, findJava, installationFolder } from './jars.ts'
 import type { Installation } from './node-configuration.ts'
 import { makeCheckpoint } from './node-data.ts'
@@ -26,7 +27,7 @@ async function makeArchive(installation: Installation): Promise<void> {
     settings: {},
     javaOptions: [`-XX:ArchiveClassesAtExit=${partial}`],
   }
-  const guard = startGuard()
+  const guard = startKafkaGuard()
   try {
     await guard.ask({ start: plan })
     await guard.ask({ order: 'shutDown', node: 1 })
@@ -36,6 +37,15 @@ async function makeArchive(installation: Installation): Promise<void> {
   // Java starts without a word where the archive is empty, and some Javas write none.
   if (!existsSync(partial)) writeFileSync(partial, '')
   renameSync(partial, installation.archive)
+}
+
+/** Starts the process that owns a Kafka; it answers each order with the nodes' ports. */
+export function startKafkaGuard(): Guard<GuardOrder, Exclude<GuardAnswer, { readonly failed: string }>> {
+  return startGuard({
+    program: new URL('guard.ts', import.meta.url),
+    gone: 'The guard of Kafka for tests is gone: Kafka was stopped or its guard killed.',
+    failed: 'Kafka for tests failed',
+  })
 }
 
 const sayToUser: Say = (line) => void process.stderr.write(`lonja: ${line}\n`)

@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after } from 'node:test'
 import type { GuardPlan, NodeOrder } from './guard.ts'
-import { startGuard } from './guard-process.ts'
-import { findInstallation } from './installation.ts'
+import { findInstallation, startKafkaGuard } from './installation.ts'
 import { isUnavailable } from './jars.ts'
 import { host, type Profile } from './node-configuration.ts'
 import { readLog } from './node-process.ts'
@@ -71,8 +70,8 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
     secure: options.secure ?? false,
     settings: options.settings ?? {},
   }
-  const guard = startGuard()
-  const ports = await guard.ask({ start: plan }).catch(async (error: unknown) => {
+  const guard = startKafkaGuard()
+  const { ports } = await guard.ask({ start: plan }).catch(async (error: unknown) => {
     await guard.end()
     throw error
   })

@@ -76,17 +76,22 @@ export async function loggedBy(store: Store, sources: readonly string[]): Promis
   return logged
 }
 
+/** Every partition of these topics, to be read from its beginning. */
+export function fromTheBeginning(topics: readonly string[]): readonly Reading[] {
+  return topics.flatMap((topic) =>
+    Array.from({ length: topicNamed(topic).partitions }, (_, partition): Reading => {
+      return { topic, partition, offset: 0n, isFull: false }
+    }),
+  )
+}
+
 export type Listener = ReturnType<typeof listenTo>
 
 /** Reads all partitions of these topics from their beginning, as somebody else's read_committed consumer does. */
 export function listenTo(address: KafkaAddress, topics: readonly string[]) {
   const arrived: RelayedRecord[] = []
   const strangers: string[] = []
-  const readings = topics.flatMap((topic) =>
-    Array.from({ length: topicNamed(topic).partitions }, (_, partition): Reading => {
-      return { topic, partition, offset: 0n, isFull: false }
-    }),
-  )
+  const readings = fromTheBeginning(topics)
   const failures: unknown[] = []
   const fetcher = new Fetcher(
     {

@@ -1,11 +1,10 @@
-// Starts the guard, the process that owns a Kafka for tests, and puts orders to it.
+// Starts a guard, a process that owns a server for tests and ends it with us, and puts orders to it.
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import type { GuardAnswer, GuardOrder } from './guard.ts'
 
 type GuardProcess = ChildProcessByStdio<Writable, Readable, null>
 
@@ -16,17 +15,24 @@ function keepAlive(child: GuardProcess, alive: boolean): void {
   for (const stream of [child.stdin, child.stdout] as unknown as Socket[]) stream[verb]()
 }
 
-export interface Guard {
-  /** Returns the nodes' ports for the order to start. */
-  readonly ask: (order: GuardOrder) => Promise<readonly number[]>
-  /** Ends Kafka, and then the guard itself. */
+export interface Guard<Order, Answer> {
+  /** Orders go one after the other: each answer belongs to the order before it. */
+  readonly ask: (order: Order) => Promise<Answer>
+  /** Ends the server, and then the guard itself. */
   readonly end: () => Promise<void>
 }
 
-export function startGuard(): Guard {
-  const file = fileURLToPath(new URL('guard.ts', import.meta.url))
+export interface GuardPlan {
+  /** The guard's program. */
+  readonly program: URL
+  /** What is said where the guard has ended, and before what it says of a failure. */
+  readonly gone: string
+  readonly failed: string
+}
+
+export function startGuard<Order, Answer extends object>({ program, gone, failed }: GuardPlan): Guard<Order, Answer> {
   // Detached, so that a signal to our whole process group leaves it alive to tidy up.
-  const child = spawn(process.execPath, [file], {
+  const child = spawn(process.execPath, [fileURLToPath(program)], {
     stdio: ['pipe', 'pipe', 'inherit'],
     detached: true,
     windowsHide: true,
@@ -37,18 +43,17 @@ export function startGuard(): Guard {
   keepAlive(child, false)
   let queue: Promise<unknown> = Promise.resolve()
 
-  async function askNow(order: GuardOrder): Promise<readonly number[]> {
+  async function askNow(order: Order): Promise<Answer> {
     keepAlive(child, true)
     child.stdin.write(`${JSON.stringify(order)}\n`)
     const line = await answers.next()
     keepAlive(child, false)
-    if (line.done) throw new Error('The guard of Kafka for tests is gone: Kafka was stopped or its guard killed.')
-    const answer = JSON.parse(line.value) as GuardAnswer
-    if ('failed' in answer) throw new Error(`Kafka for tests failed: ${answer.failed}`)
-    return answer.ports
+    if (line.done) throw new Error(gone)
+    const answer = JSON.parse(line.value) as Answer | { readonly failed: string }
+    if ('failed' in answer) throw new Error(`${failed}: ${answer.failed}`)
+    return answer
   }
-  /** One order after the other: each answer belongs to the order before it. */
-  function ask(order: GuardOrder): Promise<readonly number[]> {
+  function ask(order: Order): Promise<Answer> {
     const turn = queue.then(() => askNow(order))
     queue = turn.catch(() => {})
     return turn
