@@ -6,12 +6,25 @@ import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
 import { run } from '../../src/cli/run.ts'
 import { openSqlite } from '../../src/platform/store/sqlite.ts'
+import { services } from '../../src/services.ts'
 import { expectStatus } from '../../src/testing/shop-calls.ts'
 import type { Flow, Shop } from '../../src/testing/shop.ts'
 import { inShop } from '../../src/testing/shop.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
+
+/** Longer than a parked message is tried for. */
+const TRIED_FOR_MS = 7 * HOUR_MS
+
+interface DeadLetters {
+  readonly items: readonly {
+    readonly id: string
+    readonly group: string
+    readonly key: string
+    readonly type: string
+  }[]
+}
 
 interface Parked {
   readonly items: readonly { readonly group: string; readonly key: string; readonly state: string }[]
@@ -148,6 +161,45 @@ suite('a timer whose handler fails', () => {
       assert.equal((await shop.stockOf('LAMP')).available, 20)
       await shop.advance(HOUR_MS)
       for (const { orderId } of [bad, other]) assert.equal((await shop.order(orderId)).reason, 'PAYMENT_TIMEOUT')
+    }, flow),
+  )
+})
+
+suite('what becomes of a key whose message died', () => {
+  test('money, stock, orders and shipments hold what follows; mails and figures go on without it', () => {
+    const holding = services.filter(({ parking }) => (parking.whenDead ?? 'hold') === 'hold').map(({ name }) => name)
+    assert.deepEqual(holding, ['clients', 'catalog', 'orders', 'inventory', 'payments', 'shipping', 'analytics'])
+    const figures = services.find(({ name }) => name === 'analytics')?.parking.projections
+    assert.equal(figures?.whenDead, 'skip')
+  })
+
+  const state = { isDown: true }
+  const { flow } = failing('OrderConfirmed', () => state.isDown)
+  test(
+    'a mail is given up in the end: the order does not notice, its later mails are sent, and it can be redriven',
+    inShop(async (shop) => {
+      await shop.product({ quantity: 5 })
+      const { orderId } = await shop.placeOrder({ quantity: 2 })
+      await shop.advance(TRIED_FOR_MS)
+      assert.equal((await shop.order(orderId)).status, 'CONFIRMED')
+      assert.deepEqual(await parkedIn(shop), [])
+      const dead = await shop.as('operator').get<DeadLetters>('/v1/ops/dead-letters')
+      assert.deepEqual(
+        expectStatus(dead, 200).items.map(({ group, key, type }) => [group, key, type]),
+        [['notifications', orderId, 'OrderConfirmed']],
+      )
+      expectStatus(await shop.giveBack(orderId, { items: [{ sku: 'LAMP', quantity: 1 }] }), 201)
+      await shop.idle()
+      assert.deepEqual(
+        (await shop.notificationsOf(orderId)).map(({ template }) => template),
+        ['order-refunded'],
+      )
+      state.isDown = false
+      const [{ id }] = expectStatus(dead, 200).items as [DeadLetters['items'][number]]
+      const asked = { id: 'mended', letters: [id], reason: 'the template is mended' }
+      expectStatus(await shop.as('operator').post('/v1/ops/redrives', asked), 202)
+      await shop.advance(MINUTE_MS)
+      assert.match(shop.mails().at(-1)?.text ?? '', /confirmed/)
     }, flow),
   )
 })
