@@ -71,10 +71,25 @@ export interface Append {
   readonly body: string
 }
 
+/** A topic of one source gets more partitions. The plan that says so appends a barrier to each of the old ones. */
+export interface Scaling {
+  readonly source: string
+  readonly topic: string
+  /** The generation that ends; each head that the plan knows has to be of it. */
+  readonly generation: number
+  /** How many partitions there are, and will be. */
+  readonly from: number
+  readonly to: number
+  /** That of the log, which new heads begin with. */
+  readonly incarnation: number
+}
+
 export interface Plan {
   /** In the one lock order; heads and log rows come after all of them. */
   readonly writes: readonly Write[]
   readonly appends: readonly Append[]
+  /** After the appends: their heads are of the next generation from here on, and new ones are there. */
+  readonly scalings?: readonly Scaling[]
   /** Stamped on every log row; never falls within a partition. */
   readonly appendedAt: number
   /** Ties the log rows of one transaction together, for the story. */
@@ -92,6 +107,8 @@ export interface Head {
   readonly first: number
   readonly next: number
   readonly appendedAt: number
+  /** The generation that the partition was made in: it has no barriers of those before. */
+  readonly made: number
   /** Read over Kafka: where it ended in its own database, and when. `next` is then what has arrived. */
   readonly announced?: { readonly next: number; readonly asOf: number }
 }
@@ -286,6 +303,8 @@ export interface Membership {
   holds(partitions: number, partition: number): boolean
   /** Whether the last look at the leases gave it to this process, whatever a clock says by now; else as `holds`. */
   leased?(partitions: number, partition: number): boolean
+  /** Partitions of this many are shared out from now on too: some topic was scaled to it. */
+  share?(partitions: number): Promise<void>
   /** Called after partitions came or went; what was kept in memory for them is void. */
   onChange(listener: () => void): void
   /** Tells the other processes that these services' logs, effects or timers have something new. Coalesced. */

@@ -1,5 +1,5 @@
 // One source's log as the simulator holds it in memory: heads that append under their guards, and the rows below them.
-import type { Append, Head, LogRange, LogRow, Plan, Row } from '../../src/platform/ports.ts'
+import type { Append, Head, LogRange, LogRow, Plan, Row, Scaling } from '../../src/platform/ports.ts'
 import { Conflict } from '../../src/platform/ports.ts'
 
 /** A partition and its rows, in the order of their numbers. */
@@ -11,7 +11,7 @@ interface Place {
   isDirty: boolean
 }
 
-export const HEAD_COLUMNS = ['topic', 'partition', 'generation', 'incarnation', 'first', 'next', 'appended_at']
+export const HEAD_COLUMNS = ['topic', 'partition', 'generation', 'incarnation', 'first', 'next', 'appended_at', 'made']
 export const LOG_COLUMNS = [
   'position',
   'topic',
@@ -35,8 +35,8 @@ export class LogMemory {
   constructor(source: string, heads: readonly Row[], rows: readonly Row[]) {
     this.source = source
     this.#places = new Map(
-      heads.map(([topic, partition, generation, incarnation, first = 0, next, appendedAt]) => {
-        const head = { source, topic, partition, generation, incarnation, first, next, appendedAt } as Head
+      heads.map(([topic, partition, generation, incarnation, first = 0, next, appendedAt, made]) => {
+        const head = { source, topic, partition, generation, incarnation, first, next, appendedAt, made } as Head
         return [`${topic}/${partition}`, { head, first, rows: [], isDirty: false }]
       }),
     )
@@ -83,6 +83,21 @@ export class LogMemory {
     return first
   }
 
+  /** After `append` of the barriers. @throws {Conflict} when it was scaled by another. */
+  scale({ topic, generation, from, to, incarnation }: Scaling): void {
+    const { source } = this
+    const places = [...this.#places.values()].filter(({ head }) => head.topic === topic)
+    if (places.length !== from || places.some(({ head }) => head.generation !== generation))
+      throw new Conflict(`${source}/${topic} was scaled by another`)
+    for (const place of places) Object.assign(place, { head: { ...place.head, generation: generation + 1 } })
+    const made = generation + 1
+    for (let partition = from; partition < to; partition += 1) {
+      const head = { source, topic, partition, generation: made, incarnation, first: 0, next: 0, appendedAt: 0, made }
+      this.#places.set(`${topic}/${partition}`, { head, first: 0, rows: [], isDirty: true })
+    }
+    this.#heads = undefined
+  }
+
   read({ topic, partition, from }: LogRange, limitRows: number): readonly LogRow[] {
     const rows = this.#places.get(`${topic}/${partition}`)?.rows
     if (rows === undefined) throw new Error(`The topic ${topic} was never declared in this database.`)
@@ -106,8 +121,8 @@ export class LogMemory {
     for (const place of this.#places.values()) {
       if (!place.isDirty) continue
       place.isDirty = false
-      const { topic, partition, generation, incarnation, next, appendedAt } = place.head
-      heads.push([topic, partition, generation, incarnation, place.first, next, appendedAt])
+      const { topic, partition, generation, incarnation, next, appendedAt, made } = place.head
+      heads.push([topic, partition, generation, incarnation, place.first, next, appendedAt, made])
     }
     return { rows, heads }
   }

@@ -201,7 +201,9 @@ class WriteBehind implements WriteBehindStore {
       throw error
     }
     this.#isDirty = true
-    return appends.map((append) => (this.#logs.get(append.source) as LogMemory).append(append, plan))
+    const firsts = appends.map((append) => (this.#logs.get(append.source) as LogMemory).append(append, plan))
+    for (const scaling of plan.scalings ?? []) this.#logs.get(scaling.source)?.scale(scaling)
+    return firsts
   }
 
   #check(appends: readonly Append[]): void {

@@ -21,6 +21,8 @@ export interface AnnouncedHead {
   readonly topic: string
   readonly partition: number
   readonly generation: number
+  /** The generation that the partition was made in. */
+  readonly made: number
   /** What lies below is no longer kept there. */
   readonly first: number
   readonly next: number
@@ -28,7 +30,14 @@ export interface AnnouncedHead {
   readonly asOf: number
 }
 
-type Told = readonly [topic: string, partition: number, generation: number, first: number, next: number]
+type Told = readonly [
+  topic: string,
+  partition: number,
+  generation: number,
+  first: number,
+  next: number,
+  made: number,
+]
 
 interface Announcement {
   readonly asOf: number
@@ -44,7 +53,16 @@ export function headsRecord(name: string, heads: readonly AnnouncedHead[]): Outg
     heads: Object.fromEntries(
       [...bySource].map(([source, own]) => [
         source,
-        own.map(({ topic, partition, generation, first, next }): Told => [topic, partition, generation, first, next]),
+        own.map(
+          ({ topic, partition, generation, first, next, made }): Told => [
+            topic,
+            partition,
+            generation,
+            first,
+            next,
+            made,
+          ],
+        ),
       ]),
     ),
   }
@@ -57,8 +75,8 @@ export function readHeadsRecord({ value }: FetchedRecord): readonly AnnouncedHea
   try {
     const { asOf, heads } = JSON.parse(value?.toString() ?? '') as Announcement
     return Object.entries(heads).flatMap(([source, told]) =>
-      told.map(([topic, partition, generation, first, next]) => {
-        return { source, topic, partition, generation, first, next, asOf }
+      told.map(([topic, partition, generation, first, next, made = 1]) => {
+        return { source, topic, partition, generation, first, next, made, asOf }
       }),
     )
   } catch {

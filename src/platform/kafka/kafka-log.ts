@@ -53,6 +53,8 @@ export class KafkaLog implements Log {
   readonly #announced = new Map<string, ReadonlyMap<string, AnnouncedHead>>()
   readonly #headsReading: Reading = { topic: HEADS_TOPIC, partition: 0, offset: 0n, isFull: false }
   readonly #fetcher: Fetcher
+  /** Of topics that were scaled, by topic and source. */
+  readonly #counts = new Map<string, Map<string, number>>()
 
   constructor(options: KafkaLogOptions) {
     this.#options = options
@@ -96,9 +98,14 @@ export class KafkaLog implements Log {
   #readings(): readonly Reading[] {
     const { holds } = this.#options
     const held = [...this.#lanes.values()].filter(({ reading: { topic, partition } }) =>
-      holds(topicNamed(topic).partitions, partition),
+      this.#countsOf(topic).some((partitions) => holds(partitions, partition)),
     )
     return [this.#headsReading, ...held.map(({ reading }) => reading)]
+  }
+
+  /** How many partitions a topic has: each source that appends to it may have scaled it, or not yet. */
+  #countsOf(topic: string): readonly number[] {
+    return [topicNamed(topic).partitions, ...(this.#counts.get(topic)?.values() ?? [])]
   }
 
   #deliver(reading: Reading, records: readonly FetchedRecord[], topicId: string): void {
@@ -134,9 +141,20 @@ export class KafkaLog implements Log {
         const heads = new Map(this.#announced.get(head.source))
         this.#announced.set(head.source, heads.set(`${head.topic}/${head.partition}`, head))
         sources.add(head.source)
+        if (head.made > 1) this.#grow(head)
       }
     }
     if (sources.size > 0) this.#options.grown([...sources])
+  }
+
+  /** A topic was scaled in its source's database: its new partitions are read as well. */
+  #grow({ source, topic, partition }: AnnouncedHead): void {
+    if (!this.#options.topics.includes(topic)) return
+    const counts = this.#counts.get(topic) ?? new Map<string, number>()
+    this.#counts.set(topic, counts.set(source, Math.max(counts.get(source) ?? 0, partition + 1)))
+    if (this.#lanes.has(`${topic}/${partition}`)) return
+    this.#open(topic, partition)
+    this.#fetcher.wake()
   }
 
   /** What was fetched is dropped; the cursors drop what they have read before. */
@@ -162,6 +180,7 @@ export class KafkaLog implements Log {
         generation: told?.generation ?? 1,
         incarnation: end?.incarnation ?? 1,
         first: told?.first ?? 0,
+        made: told?.made ?? 1,
         next: end?.next ?? 0,
         appendedAt: end?.appendedAt ?? 0,
         announced: told ?? NOTHING_TOLD,

@@ -80,7 +80,7 @@ export const readMarks = 'SELECT source, topic, partition, next FROM lonja.relay
 /** Where every partition of these logs ends, by the database's clock at the snapshot. */
 export function readHeads(sources: readonly string[]): string {
   const parts = sources.map(
-    (source) => `SELECT '${source}', topic, partition, generation, first, next,
+    (source) => `SELECT '${source}', topic, partition, generation, first, next, made,
       (extract(epoch FROM statement_timestamp()) * 1000)::bigint FROM ${postgresName(source, 'heads')}`,
   )
   return parts.join(' UNION ALL ')

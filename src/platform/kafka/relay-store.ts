@@ -175,8 +175,8 @@ export class RelayStore {
   /** Where every log ends, and when that was so by the database's clock. */
   async heads(): Promise<readonly AnnouncedHead[]> {
     const { rows } = await this.#read(statements.readHeads(this.#options.sources), [])
-    return rows.map(([source, topic, partition, generation, first, next, asOf]) => {
-      return { source, topic, partition, generation, first, next, asOf } as AnnouncedHead
+    return rows.map(([source, topic, partition, generation, first, next, made, asOf]) => {
+      return { source, topic, partition, generation, first, next, made, asOf } as AnnouncedHead
     })
   }
 

@@ -76,7 +76,7 @@ async function readService(desk: GroupDesk, service: string, { groups, heads }: 
   const cursors = ownCursors(runtime)
   return groups.map((group): GroupStanding => {
     const own = pauses.get(group.name) ?? []
-    const places = placesOf(desk.registry, group)
+    const places = placesOf(desk.registry, group, heads)
     return {
       group,
       logId,
@@ -109,14 +109,22 @@ interface Place {
   readonly partition: number
 }
 
-/** Every partition of every source that the group reads. */
-function placesOf({ schemas }: Registry, group: Group): (Place & { readonly partitions: number })[] {
+/** Every partition of every source that the group reads: as many as there are heads, where these are known. */
+function placesOf(
+  { schemas }: Registry,
+  group: Group,
+  heads: ReadonlyMap<string, Head>,
+): (Place & { readonly partitions: number })[] {
+  const counts = new Map<string, number>()
+  for (const { source, topic } of heads.values())
+    counts.set(`${source}/${topic}`, (counts.get(`${source}/${topic}`) ?? 0) + 1)
   return schemas.flatMap(({ schema: source, topics }) =>
     topics
       .filter(({ name }) => group.topics.includes(name))
-      .flatMap(({ name: topic, partitions }) =>
-        Array.from({ length: partitions }, (_, partition) => ({ source, topic, partition, partitions })),
-      ),
+      .flatMap(({ name: topic, partitions: declared }) => {
+        const partitions = Math.max(declared, counts.get(`${source}/${topic}`) ?? 0)
+        return Array.from({ length: partitions }, (_, partition) => ({ source, topic, partition, partitions }))
+      }),
   )
 }
 

@@ -96,7 +96,9 @@ async function readLots(
 
 /** Where a letter's key is retried, as long as nothing else of it is parked. */
 export function placeOf({ service, letter }: ServiceLetter) {
-  return { service, partitions: topicNamed(letter.topic).partitions, partition: letter.partition }
+  // Partitions of the first count are worked on for ever, also where the topic was scaled since.
+  const { partitions } = topicNamed(letter.topic)
+  return { service, partitions, partition: letter.partition % partitions }
 }
 
 async function readQueue(store: Store, service: string, { group, keyName, key }: DeadLetter) {

@@ -47,7 +47,7 @@ export class Parking {
   readonly random: Random
   readonly registry: Registry
   /** Every lot that a parked key of this database can lie in. */
-  readonly lots: readonly Row[]
+  lots: readonly Row[]
   /** When the next head may be tried; infinity when nothing waits for it. */
   next = Number.POSITIVE_INFINITY
   /** Keys that go on by themselves, unless a person paused their group. */
@@ -67,11 +67,17 @@ export class Parking {
     this.clock = clock
     this.random = random
     this.registry = registry
-    this.lots = lotsOf(registry, hosted).map((lot) => [lot])
+    const counts = registry.schemas.flatMap(({ topics }) => topics.map(({ partitions }) => partitions))
+    this.lots = lotsOf(new Set(counts), hosted)
     for (const group of registry.groups) {
       const service = registry.services.find(({ name }) => name === group.service)
       if (service !== undefined) this.#policies.set(group.name, policyOf(group, service))
     }
+  }
+
+  /** A topic was scaled: keys are parked in more lots from now on. */
+  shareOut(counts: ReadonlySet<number>): void {
+    this.lots = lotsOf(counts, this.#options.hosted)
   }
 
   /** Whether nothing is parked at all: the healthy road looks no further. */
@@ -236,11 +242,11 @@ export class Parking {
 }
 
 /** Leases of all topics with the same count of partitions go together, so a lot is named by count and number. */
-function lotsOf(registry: Registry, hosted: readonly string[]): string[] {
-  const counts = new Set(registry.schemas.flatMap(({ topics }) => topics.map(({ partitions }) => partitions)))
+function lotsOf(counts: ReadonlySet<number>, hosted: readonly string[]): Row[] {
   return hosted
     .flatMap((service) =>
       [...counts].flatMap((count) => Array.from({ length: count }, (_, at) => `${service} ${count}/${at}`)),
     )
     .toSorted()
+    .map((lot) => [lot])
 }

@@ -3,6 +3,7 @@ import type { LogRecord } from '../log/record.ts'
 import { recordsOf } from '../log/record.ts'
 import type { Log, LogRow } from '../ports.ts'
 import type { Channel, Channels, Cursor } from './channels.ts'
+import { waitText } from './crossing.ts'
 import type { AlarmKind } from './observer.ts'
 import { isStopped } from './round.ts'
 import type { Delivery } from './round-context.ts'
@@ -21,6 +22,8 @@ export interface BacklogOptions {
   readonly alarm: (cursor: Cursor, message: string, kind: AlarmKind) => void
   /** At most one record a cursor: to find the one that a batch can't be committed with. */
   readonly oneByOne?: boolean
+  /** Whether the group has still to read other partitions up to their barriers. */
+  readonly waits: (cursor: Cursor) => Promise<boolean>
   /** Only these cursors. */
   readonly takes?: (cursor: Cursor) => boolean
 }
@@ -38,6 +41,10 @@ export async function readBacklog(options: BacklogOptions): Promise<Delivery[]> 
         continue
       }
       if (options.takes?.(cursor) === false) continue
+      if (cursor.generation > cursor.crossing.settled && (await options.waits(cursor))) {
+        wait(cursor, options.now)
+        continue
+      }
       const cursors = behind.get(channel.source)
       if (cursors === undefined) behind.set(channel.source, [cursor])
       else cursors.push(cursor)
@@ -54,6 +61,13 @@ export async function readBacklog(options: BacklogOptions): Promise<Delivery[]> 
  */
 function goOn(cursor: Cursor): void {
   if (cursor.stopped !== undefined) Object.assign(cursor, { stopped: undefined, tries: 0, refused: undefined })
+}
+
+/** As long as it waits for another process, whose cursors are looked at. */
+const BARRIER_RECHECK_MS = 100
+
+function wait(cursor: Cursor, now: number): void {
+  Object.assign(cursor, { stopped: waitText(cursor), stoppedFor: 'barrier', retryAt: now + BARRIER_RECHECK_MS })
 }
 
 async function lookBack(cursor: Cursor, { logOf, alarm }: BacklogOptions): Promise<void> {

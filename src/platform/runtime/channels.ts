@@ -1,8 +1,11 @@
 // What a process knows of the log: where each partition of each source ends, and how far each group has read it.
 import { beginningText } from '../log/beginning.ts'
 import { partitionFor } from '../log/murmur2.ts'
+import type { LogRecord } from '../log/record.ts'
 import type { Head, Row, Store } from '../ports.ts'
 import type { Pause } from '../operations/pause-state.ts'
+import type { Crossing } from './crossing.ts'
+import { crossingOf, setGeneration } from './crossing.ts'
 import type { Group, Registry } from './registry.ts'
 
 /** One partition of one source's topic. Memory is a hint: the guards of the commit decide. */
@@ -10,9 +13,11 @@ export interface Channel {
   readonly source: string
   readonly topic: string
   readonly partition: number
-  /** How many partitions the topic has: leases go by (count, partition). */
-  readonly partitions: number
+  /** How many partitions the topic has here by now: leases go by (count, partition). */
+  partitions: number
   generation: number
+  /** The generation that the partition was made in. */
+  made: number
   incarnation: number
   /** The lowest sequence that is kept, as far as this process knows. */
   first: number
@@ -28,14 +33,17 @@ export interface Channel {
 
 /**
  * Why a cursor stands still by itself: the log has a gap or went back; a record is tried again in place; a handler that
- * fails for many keys is paused; as much is parked as may be; the store refuses what a record leads to, each time.
+ * fails for many keys is paused; as much is parked as may be; the store refuses what a record leads to, each time; the
+ * group has still to read another partition up to its barrier.
  */
-export type Standstill = 'log' | 'fault' | 'breaker' | 'full' | 'conflict'
+export type Standstill = 'log' | 'fault' | 'breaker' | 'full' | 'conflict' | 'barrier'
 
 /** One group's place in one channel. */
 export interface Cursor {
   readonly group: Group
   readonly channel: Channel
+  /** Its way through the generations, with the group's other cursors of the same source's topic. */
+  readonly crossing: Crossing
   next: number
   version: number
   generation: number
@@ -61,39 +69,73 @@ export interface Cursor {
 }
 
 export class Channels {
-  readonly all: readonly Channel[]
+  readonly #groups: readonly Group[]
+  readonly #all: Channel[] = []
   /** By source and topic: asked for each record, so without a key made of both. */
-  readonly #byTopic = new Map<string, Map<string, readonly Channel[]>>()
+  readonly #byTopic = new Map<string, Map<string, Channel[]>>()
   readonly #bySource = new Map<string, Channel[]>()
+  /** Every count of partitions that a topic has or had: what was parked under an old one is found by it. */
+  readonly #counts = new Set<number>()
+  /** A topic has more partitions than memory knew: everything that goes by them is to be read afresh. */
+  hasGrown = false
+  /** Whether any topic was ever scaled: until then a partition's number says all about a key. */
+  isScaled = false
+  #isElsewhere: (source: string) => boolean = () => false
 
   constructor(registry: Registry, groups: readonly Group[]) {
-    const all: Channel[] = []
+    this.#groups = groups
     for (const { schema, topics } of registry.schemas) {
       for (const { name, partitions } of topics) {
-        const listeners = groups.filter((group) => group.topics.includes(name))
-        const channels = Array.from({ length: partitions }, (_, partition) =>
-          newChannel({ source: schema, topic: name, partition, partitions }, listeners),
-        )
-        this.#byTopic.set(schema, (this.#byTopic.get(schema) ?? new Map()).set(name, channels))
-        this.#bySource.set(schema, [...(this.#bySource.get(schema) ?? []), ...channels])
-        all.push(...channels)
+        for (let partition = 0; partition < partitions; partition += 1)
+          this.#add({ source: schema, topic: name, partition, partitions, made: 1 })
+        this.#counts.add(partitions)
       }
     }
-    this.all = all
+  }
+
+  get all(): readonly Channel[] {
+    return this.#all
+  }
+
+  get counts(): ReadonlySet<number> {
+    return this.#counts
+  }
+
+  #add(place: Pick<Channel, 'source' | 'topic' | 'partition' | 'partitions' | 'made'>): Channel {
+    const { source, topic } = place
+    const topics = this.#byTopic.get(source) ?? new Map<string, Channel[]>()
+    this.#byTopic.set(source, topics)
+    const siblings = topics.get(topic) ?? []
+    topics.set(topic, siblings)
+    const listeners = this.#groups.filter((group) => group.topics.includes(topic))
+    const channel = newChannel(place, listeners, siblings[0])
+    siblings.push(channel)
+    const ofSource = this.#bySource.get(source) ?? []
+    this.#bySource.set(source, ofSource)
+    ofSource.push(channel)
+    this.#all.push(channel)
+    return channel
   }
 
   /** The channel that a source's message with this key goes to. */
   to(source: string, topic: string, key: string): Channel {
     const channels = this.#byTopic.get(source)?.get(topic)
     if (channels === undefined) throw new Error(`${source} never declared that it appends to ${topic}.`)
-    const channel = channels[partitionFor(key, channels.length)]
+    const channel = channels[partitionFor(key, channels[0]?.partitions ?? 1)]
     if (channel === undefined) throw new Error(`${topic} has no partition for this key.`)
     return channel
   }
 
   /** Effects and timers are shared out by the partitions of the first topic: all commands topics have as many. */
   get workPartitions(): number {
-    return this.all[0]?.partitions ?? 1
+    return this.#all[0]?.partitions ?? 1
+  }
+
+  /** By which partition what a record leads to is shared out; its own, where its topic has as many. */
+  workPartitionOf({ source, topic, partition, key }: Pick<LogRecord, 'source' | 'topic' | 'partition' | 'key'>): number {
+    if (!this.isScaled) return partition
+    const { partitions } = this.find(source, topic, partition) ?? {}
+    return partitions === this.workPartitions ? partition : partitionFor(key, this.workPartitions)
   }
 
   of(source: string): readonly Channel[] {
@@ -106,7 +148,28 @@ export class Channels {
 
   /** Of logs elsewhere nothing is known before they have told: until then no limit may go by them. */
   doubt(isElsewhere: (source: string) => boolean): void {
+    this.#isElsewhere = isElsewhere
     for (const channel of this.all) if (isElsewhere(channel.source)) channel.announced = NOTHING_TOLD
+  }
+
+  /** A topic was scaled, or its database was put back to before that. All heads are of one source. */
+  #reshape(source: string, heads: readonly Head[]): void {
+    for (const [topic, own] of Map.groupBy(heads, (head) => head.topic)) {
+      const siblings = this.#byTopic.get(source)?.get(topic)
+      const [first] = siblings ?? []
+      if (siblings === undefined || first === undefined) continue
+      // Of a log elsewhere not all may have been told.
+      const partitions = this.#isElsewhere(source) ? Math.max(own.length, first.partitions) : own.length
+      if (partitions === first.partitions) continue
+      for (const { partition, made } of own.toSorted((one, other) => one.partition - other.partition)) {
+        if (partition < siblings.length) continue
+        const channel = this.#add({ source, topic, partition, partitions, made })
+        if (this.#isElsewhere(source)) channel.announced = NOTHING_TOLD
+      }
+      for (const sibling of siblings) sibling.partitions = partitions
+      this.#counts.add(partitions)
+      this.hasGrown = true
+    }
   }
 
   /**
@@ -116,13 +179,17 @@ export class Channels {
    * its guess of the next number would be wrong too often.
    */
   applyHeads(heads: readonly Head[], contendedUntil: number): void {
+    const source = heads[0]?.source ?? ''
+    if (heads.length !== this.of(source).length) this.#reshape(source, heads)
     for (const head of heads) {
       const channel = this.find(head.source, head.topic, head.partition)
       if (channel === undefined) continue
+      if (head.generation > 1) this.isScaled = true
       if (channel.appendedAt > 0 && head.next > channel.next) channel.contendedUntil = contendedUntil
       channel.first = head.first
       channel.next = head.next
       channel.generation = head.generation
+      channel.made = head.made
       channel.incarnation = head.incarnation
       channel.appendedAt = head.appendedAt
       channel.announced = head.announced
@@ -139,12 +206,13 @@ export function endOf({ next, announced }: Pick<Head, 'next'> & Partial<Pick<Cha
 }
 
 function newChannel(
-  place: Pick<Channel, 'source' | 'topic' | 'partition' | 'partitions'>,
+  place: Pick<Channel, 'source' | 'topic' | 'partition' | 'partitions' | 'made'>,
   groups: readonly Group[],
+  sibling: Channel | undefined,
 ): Channel {
   const channel: Channel = {
     ...place,
-    generation: 1,
+    generation: place.made,
     incarnation: 1,
     first: 0,
     next: 0,
@@ -153,13 +221,15 @@ function newChannel(
     contendedUntil: 0,
     cursors: [],
   }
-  for (const group of groups) {
-    channel.cursors.push({
+  for (const [at, group] of groups.entries()) {
+    const crossing = sibling?.cursors[at]?.crossing ?? crossingOf()
+    const cursor: Cursor = {
       group,
       channel,
+      crossing,
       next: 0,
       version: 0,
-      generation: 1,
+      generation: place.made,
       incarnation: 1,
       beganAt: '0',
       stopped: undefined,
@@ -171,14 +241,16 @@ function newChannel(
       index: 0,
       sentence: undefined,
       suspect: undefined,
-    })
+    }
+    crossing.cursors.push(cursor)
+    channel.cursors.push(cursor)
   }
   return channel
 }
 
-/** The row of a cursor once it has moved on. */
-export function cursorRow(cursor: Cursor, next: number): Row {
-  const { group, channel, version, generation, incarnation, beganAt } = cursor
+/** The row of a cursor once it has moved on. @param generation where it passes a barrier: the one behind that. */
+export function cursorRow(cursor: Cursor, next: number, generation = cursor.generation): Row {
+  const { group, channel, version, incarnation, beganAt } = cursor
   const { topic, partition, source } = channel
   return [group.name, topic, partition, source, version + 1, next, generation, incarnation, beganAt]
 }
@@ -208,10 +280,11 @@ export async function readCursors(store: Store, service: string, channels: Chann
       const row = stored.get(`${cursor.group.name}/${channel.topic}/${channel.partition}/${channel.source}`)
       const next = row?.next ?? channel.first
       // Another process went past what it stood still at here.
+      if (cursor.stoppedFor === 'barrier') cursor.stopped = undefined
       if (next !== cursor.next) Object.assign(cursor, { stopped: undefined, tries: 0, refused: undefined })
       cursor.next = next
       cursor.version = row?.version ?? 0
-      cursor.generation = row?.generation ?? 1
+      setGeneration(cursor, row?.generation ?? channel.made)
       // One that has read nothing begins with the oldest rows: by the head's incarnation they would count as overtaken.
       cursor.incarnation = row?.incarnation ?? FIRST_INCARNATION
       cursor.beganAt = row?.began_at ?? beginningText(channel.first)

@@ -24,8 +24,10 @@ export class HeldPartitions {
    */
   refresh(): void {
     this.#known.clear()
-    for (const { partitions, partition } of this.#channels.all) {
-      if (this.#isLeased(partitions, partition)) this.#known.add(partitions * PARTITIONS_LIMIT + partition)
+    // Old counts too: keys that were parked before a scaling are tried again by those who hold their partitions.
+    for (const partitions of this.#channels.counts) {
+      for (let partition = 0; partition < partitions; partition += 1)
+        if (this.#isLeased(partitions, partition)) this.#known.add(partitions * PARTITIONS_LIMIT + partition)
     }
   }
 

@@ -1,10 +1,8 @@
 // What comes into a batch from outside the log: commands of callers, answers of effects, failed tries of effects.
 import type { Reply } from '../../kernel/route.ts'
 import type { Answer } from '../../kernel/effect.ts'
-import { type MessageInfo, keyOf, topicNamed } from '../../kernel/message.ts'
-import { topicOf } from '../../kernel/message-died.ts'
+import { type MessageInfo, keyOf } from '../../kernel/message.ts'
 import type { Submission } from '../application.ts'
-import { partitionFor } from '../log/murmur2.ts'
 import type { EffectRow } from './outbox.ts'
 import type { Reaction } from './registry.ts'
 
@@ -14,7 +12,6 @@ export interface CommandInput {
   readonly submission: Submission
   readonly reaction: Reaction
   readonly key: string
-  readonly partition: number
   /** The idempotency key's scope: the caller's, or one of ours, so that a batch in doubt can simply run again. */
   readonly scope: string
   /** Ours and never sent before: there is nothing to look up. */
@@ -47,7 +44,6 @@ export function commandInput(
     submission,
     reaction,
     key,
-    partition: partitionFor(key, topicNamed(topicOf(info, reaction.service)).partitions),
     scope,
     isFirstTry: submission.scope === undefined,
     patientUntil: now + PATIENCE_MS,

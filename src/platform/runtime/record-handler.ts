@@ -5,6 +5,7 @@ import type { LogRecord } from '../log/record.ts'
 import { positionOf } from '../log/record.ts'
 import type { Transaction } from '../ports.ts'
 import type { Hand } from '../takeover/hand.ts'
+import type { Channels } from './channels.ts'
 import type { Outbox } from './outbox.ts'
 import type { ProjectionSet } from './projection-set.ts'
 import type { Group, Outcome, Reaction, Registry } from './registry.ts'
@@ -15,6 +16,7 @@ export interface HandlerParts {
   readonly documents: WorkingSet
   readonly projections: ProjectionSet
   readonly outbox: Outbox
+  readonly channels: Channels
   readonly system: Context
   readonly hand: Hand
 }
@@ -67,11 +69,12 @@ export class RecordHandler {
   handle(group: Group, record: LogRecord): void {
     const reactions = group.reactions.get(record.type)
     const folds = group.folds.get(record.type)
-    const { documents, outbox, projections, registry, system } = this.#parts
+    const { documents, outbox, channels, projections, registry, system } = this.#parts
     if (reactions !== undefined) {
       documents.begin(group.service)
       const outcomes = this.#outcomesOf(reactions, record, system)
-      const { correlation, traceparent, partition } = record
+      const { correlation, traceparent } = record
+      const partition = channels.workPartitionOf(record)
       outbox.take(outcomes, { service: group.service, correlation, cause: positionOf(record), traceparent, partition })
       documents.keep()
     } else if (folds === undefined && !registry.messages.has(record.type)) {

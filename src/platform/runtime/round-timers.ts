@@ -2,7 +2,9 @@
 import type { Context } from '../../kernel/handler.ts'
 import type { Transaction } from '../ports.ts'
 import { timerName } from '../takeover/item.ts'
+import { murmur2 } from '../log/murmur2.ts'
 import type { Channel, Channels, Cursor } from './channels.ts'
+import { settle } from './crossing.ts'
 import type { Outbox, TimerRow, TrailNote } from './outbox.ts'
 import type { RecordHandler } from './record-handler.ts'
 import type { FailedTimer, RoundContext } from './round-context.ts'
@@ -27,16 +29,29 @@ export interface Progress {
 }
 
 /** A timer fires only when its group has read all that could have answered before it came due. */
-export function mayFire({ all }: Channels, { service, partition, due }: TimerRow, progress?: Progress): boolean {
-  return all.every((channel) => {
-    if (channel.partition !== partition) return true
+export function mayFire(channels: Channels, timer: TimerRow, progress?: Progress): boolean {
+  const { service, partition, due } = timer
+  const hash = channels.isScaled ? murmur2(aboutOf(timer)) & 0x7fffffff : undefined
+  return channels.all.every((channel) => {
+    if (channel.partition !== (hash === undefined ? partition : hash % channel.partitions)) return true
     const { announced } = channel
+    // Before the barriers are passed the answer may lie in a partition that was the key's once.
+    if (channel.generation > 1 && isCrossing(channel, service)) return false
     if (announced !== undefined && !isReadUpTo(channel, announced, { service, due })) return false
     const end = channel.next + (progress?.fresh.get(channel)?.records.length ?? 0)
     return channel.cursors.every(
-      (cursor) => cursor.group.name !== service || (progress?.positionOf(cursor) ?? cursor.next) === end,
+      (cursor) => cursor.group.name !== service || (progress?.positionOf(cursor) ?? cursor.next) >= end,
     )
   })
+}
+
+/** A saga's timer is named by its key; a command's by that of the command, and a number. */
+function aboutOf({ command, key }: TimerRow): string {
+  return command === undefined ? key : key.slice(0, key.lastIndexOf(' '))
+}
+
+function isCrossing({ generation, cursors }: Channel, service: string): boolean {
+  return cursors.some(({ group, crossing }) => group.name === service && !settle(crossing, generation))
 }
 
 /** Over Kafka the head is hearsay: it has to be from after the due time, by two clocks that may differ a little. */

@@ -37,10 +37,15 @@ function tableOf(registry: Registry, service: string, name: keyof ServiceTables)
   return tables[name]
 }
 
-/** Where each cursor is now; a row that another owner moved is a conflict. */
-export function cursorWrites(registry: Registry, positions: ReadonlyMap<Cursor, number>): Write[] {
+/** Where each cursor is now, and in which generation; a row that another owner moved is a conflict. */
+export function cursorWrites(
+  registry: Registry,
+  positions: ReadonlyMap<Cursor, number>,
+  passed: ReadonlyMap<Cursor, number>,
+): Write[] {
   const rows = new RowsByService()
-  for (const [cursor, position] of positions) rows.add(cursor.group.service, cursorRow(cursor, position))
+  for (const [cursor, position] of positions)
+    rows.add(cursor.group.service, cursorRow(cursor, position, passed.get(cursor)))
   return rows.writes(registry, 'cursors', 'versioned')
 }
 

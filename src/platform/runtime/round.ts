@@ -9,7 +9,10 @@ import { RoundParking } from '../parking/round-parking.ts'
 import { RoundRetries } from '../parking/round-retries.ts'
 import type { Plan, Row, Transaction, Write } from '../ports.ts'
 import { answerName } from '../takeover/item.ts'
+import { partitionFor } from '../log/murmur2.ts'
+import { BARRIER, generationBehind } from '../log/barrier.ts'
 import type { Channel, Cursor } from './channels.ts'
+import { mayHandle, setGeneration } from './crossing.ts'
 import { Commands, mayCatchUp } from './commands.ts'
 import type { Batch, Delivery, FailedInput, RoundContext } from './round-context.ts'
 import type { AnswerInput, AttemptInput, CommandInput, CommandOutcome, Input } from './inputs.ts'
@@ -44,6 +47,8 @@ export class Round {
   readonly #projections: ProjectionSet
   readonly #commands: Commands
   readonly #positions = new Map<Cursor, number>()
+  /** The generations behind the barriers that the batch passes. */
+  readonly #passed = new Map<Cursor, number>()
   readonly #halted = new Set<Cursor>()
   readonly #audit: AuditEntry[] = []
   readonly #retries: RoundRetries
@@ -62,7 +67,7 @@ export class Round {
     const { outbox } = this
     const [documents, projections, system] = [this.#documents, this.#projections, this.#system]
     const { hand, parking, newId } = context
-    this.handler = new RecordHandler({ registry, documents, projections, outbox, system, hand })
+    this.handler = new RecordHandler({ registry, documents, projections, outbox, channels, system, hand })
     const parts = { registry, parking, handler: this.handler, outbox, now, newId, hand }
     this.parking = new RoundParking(parts)
     this.#retries = new RoundRetries(parts, this.parking.aside)
@@ -124,9 +129,9 @@ export class Round {
   }
 
   #decide(input: CommandInput): CommandOutcome {
-    const { reaction, submission, key, partition, patientUntil } = input
+    const { reaction, submission, key, patientUntil } = input
     const { command, principal, role, traceparent, deed } = submission
-    const { now, newId, registry } = this.#context
+    const { now, newId, registry, channels } = this.#context
     const service = registry.services.find(({ name }) => name === reaction.service)
     this.#context.hand.unnamed('command', reaction)
     try {
@@ -138,7 +143,7 @@ export class Round {
         correlation: key,
         cause: `http ${command.type} by ${principal}`,
         traceparent,
-        partition,
+        partition: partitionFor(key, channels.workPartitions),
       }
       this.outbox.take(outcomes, origin)
       this.#documents.keep()
@@ -206,11 +211,17 @@ export class Round {
 
   #handleInOrder({ cursor, records }: Delivery): void {
     let position = this.positionOf(cursor)
+    let generation = this.#passed.get(cursor) ?? cursor.generation
     for (let index = 0; index < records.length; index += 1) {
       const record = records[index]
       // Applying anything above a gap would hide a lost record for ever.
       if (record?.sequence !== position) break
-      if (!this.#pass({ cursor, record, records, index })) {
+      if (record.generation !== generation) this.#passed.set(cursor, (generation = record.generation))
+      // In another partition a key's earlier records may be unread, or be parked by now.
+      const { crossing } = cursor
+      if (generation > crossing.settled && !mayHandle(crossing, generation, this.#passed)) break
+      if (record.type === BARRIER) this.#passed.set(cursor, (generation = generationBehind(record)))
+      else if (!this.#pass({ cursor, record, records, index })) {
         this.#halted.add(cursor)
         break
       }
@@ -302,7 +313,7 @@ export class Round {
   plan(): Plan {
     const { registry, now, transaction } = this.#context
     const writes: Write[] = [
-      ...cursorWrites(registry, this.#positions),
+      ...cursorWrites(registry, this.#positions, this.#passed),
       ...this.#commands.writes(),
       ...this.parking.writes(),
       ...streamWrites(registry, this.#documents.streamed(), now),
@@ -340,6 +351,11 @@ export class Round {
       cursor.stopped = undefined
       cursor.refused = undefined
       if (cursor.sentence !== undefined && cursor.sentence.sequence < position) cursor.sentence = undefined
+    }
+    for (const [cursor, generation] of this.#passed) {
+      setGeneration(cursor, generation)
+      // Whoever waits for this barrier looks again at once.
+      for (const sibling of cursor.crossing.cursors) if (sibling.stoppedFor === 'barrier') sibling.stopped = undefined
     }
     this.outbox.inOrder().forEach(({ channel, records }, index) => {
       channel.next = (firsts[index] ?? channel.next) + records.length

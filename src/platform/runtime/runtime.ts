@@ -6,6 +6,7 @@ import { CommitUnknown, StoreUnavailable } from '../ports.ts'
 import { createIds } from '../ids.ts'
 import type { Channel } from './channels.ts'
 import { Channels, readCursors } from './channels.ts'
+import { Crossings } from './crossing.ts'
 import type { CommandInput, Input } from './inputs.ts'
 import { commandInput, stillOpen } from './inputs.ts'
 import type { Round } from './round.ts'
@@ -51,6 +52,7 @@ export class Runtime {
   readonly #logIds = new Map<string, string>()
   readonly parking: Parking
   readonly takeovers: Takeovers
+  readonly #crossings: Crossings
   readonly #oneByOne: OneByOne
   readonly pauses: PauseMemory
   readonly #batches: BatchRunner
@@ -102,7 +104,7 @@ export class Runtime {
     this.#timers = new TimerWatch({
       store,
       services: worked,
-      partitions: this.channels.workPartitions,
+      partitions: () => this.channels.workPartitions,
       isOurs: (service, partition) => this.#holds(partition) && !this.pauses.holds(service, partition),
     })
     this.executor = new EffectExecutor({
@@ -115,6 +117,7 @@ export class Runtime {
         options.observer.fault({ group: row.service, position: row.id, type: row.effect }, error)
       },
     })
+    this.#crossings = new Crossings({ ...options, channels: this.channels, isOurs: this.isOurs, settledByOthers: this.#forget })
     const { channels, executor, parking, pauses } = this
     this.#setbacks = new Setbacks({ ...options, channels, executor, parking, isOurs: this.isOurs })
     this.takeovers = new Takeovers({ ...options, channels, parking, holds: this.#held.holds })
@@ -247,6 +250,7 @@ export class Runtime {
     await this.#byHand.follow()
     if (this.#staleMemory) await this.#recall()
     else if (this.#heads.isStale) await this.#heads.readStale()
+    if (this.channels.hasGrown) await this.#recall()
     const { clock } = this.options
     const now = clock.now()
     const timers = await this.#dueTimers(now)
@@ -279,6 +283,7 @@ export class Runtime {
       ...this.options,
       channels: this.channels,
       isOurs: this.isOurs,
+      waits: (cursor) => this.#crossings.waits(cursor),
       now,
       alarm: (cursor, message, kind) => this.#setbacks.alarm(cursor, message, kind),
     })
@@ -324,7 +329,8 @@ export class Runtime {
 
   /** Effects and timers are shared out by the partitions of the commands topics. */
   #holds(partition: number): boolean {
-    return this.#held.holds(this.channels.workPartitions, partition)
+    const { workPartitions } = this.channels
+    return this.#held.holds(workPartitions, partition % workPartitions)
   }
 
   /** The copy that the command was refused by may lag: it is tried again until it has caught up or patience is over. */
@@ -338,7 +344,12 @@ export class Runtime {
   async #dueTimers(now: number): Promise<TimerRow[]> {
     const due = await this.#timers.due(now)
     // A head taken after the due time: what lies below it must be read before a timer may fire.
-    if (due.length > 0) await this.#heads.readAll()
+    if (due.length === 0) return due
+    await this.#heads.readAll()
+    // After the heads: the partitions of a key may be other processes' by now.
+    if (this.channels.isScaled) {
+      for (const service of new Set(due.map((timer) => timer.service))) await this.#crossings.readOthers(service)
+    }
     return due
   }
 
@@ -375,6 +386,7 @@ export class Runtime {
     this.takeovers.inherit()
     this.#cache?.clear()
     await this.#heads.readAll()
+    if (this.channels.hasGrown) await this.#grow()
     this.#timers.look()
     if (works) for (const service of hosted) await readCursors(store, service, this.channels)
     // After the cursors: a projection's swap raises them, so its old table goes with old versions, and a conflict.
@@ -386,6 +398,17 @@ export class Runtime {
     await this.pauses.recall()
     const holds = ({ partition }: { readonly partition: number }) => this.#holds(partition)
     this.executor.takeOver(await readOpenEffects(this.options), holds)
+  }
+
+  /** A topic was scaled: its partitions are shared out by their new number, and what goes by their number follows. */
+  async #grow(): Promise<void> {
+    const { membership, hand } = this.options
+    const { counts, all } = this.channels
+    for (const partitions of counts) await membership.share?.(partitions)
+    this.parking.shareOut(counts)
+    hand.watch(all.flatMap(({ cursors }) => cursors))
+    this.channels.hasGrown = false
+    this.#held.refresh()
   }
 
   #afterFailure(error: unknown): number {

@@ -1,6 +1,7 @@
 // A source that was set back to an earlier copy goes on under numbers that a group of another database has seen before.
 import type { Log } from '../ports.ts'
 import type { Channel, Cursor } from './channels.ts'
+import { setGeneration } from './crossing.ts'
 
 /** Where the incarnations above a cursor's own begin, as long as it still has records of its own before that. */
 const begins = new WeakMap<Cursor, { readonly incarnation: number; readonly first: number }>()
@@ -22,8 +23,17 @@ export async function followSetBack(cursor: Cursor, log: Log): Promise<string | 
   if (next < first) return undefined
   cursor.next = first
   cursor.incarnation = channel.incarnation
+  setGeneration(cursor, await generationAt(first, channel, log))
   const again = next === first ? '' : `; it had read to ${next}`
   return `its source went back and goes on as incarnation ${channel.incarnation} at ${first}${again}`
+}
+
+/** It may have been set back to before a scaling: then the barriers come again, under this incarnation. */
+async function generationAt(from: number, { source, topic, partition, generation }: Channel, log: Log) {
+  // Until something was scaled there is nothing to look for.
+  if (generation === 1) return generation
+  const [row] = await log.readLog(source, [{ topic, partition, from }], 1)
+  return row?.generation ?? generation
 }
 
 /** Incarnations only rise along a log, so halving finds where they do: some twenty rows are read of a million. */

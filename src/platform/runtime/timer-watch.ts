@@ -10,7 +10,7 @@ export interface TimerWatchOptions {
   readonly store: Store
   readonly services: readonly string[]
   /** How many partitions timers are shared out by. */
-  readonly partitions: number
+  readonly partitions: () => number
   /** Whether the timers of this partition are this process's, and nobody has paused them. */
   readonly isOurs: (service: string, partition: number) => boolean
 }
@@ -47,14 +47,17 @@ export class TimerWatch {
       this.next = Number.POSITIVE_INFINITY
       return due
     }
-    const all = Array.from({ length: partitions }, (_, partition) => partition)
+    const all = Array.from({ length: partitions() }, (_, partition) => partition)
     // What may not fire here must neither wake this process again and again nor fill its batch.
     const wanted = services.map((service) => {
       return { service, without: all.filter((partition) => !isOurs(service, partition)) }
     })
     const dues = await readNextDues(store, wanted)
     for (const [at, { service, without }] of wanted.entries()) {
-      if ((dues[at] ?? 0) <= now) due.push(...(await readDueTimers(store, service, { now, without })))
+      if ((dues[at] ?? 0) <= now) {
+        const found = await readDueTimers(store, service, { now, without })
+        due.push(...found.filter(({ partition }) => isOurs(service, partition)))
+      }
     }
     this.next = due.length > 0 ? now : Math.max(Math.min(...dues), now + TIMER_RECHECK_MS)
     return due

@@ -1,10 +1,10 @@
 // One batch on PostgreSQL: its loads by key, and its commit as one burst whose answers are all checked.
-import type { Append, Column, Locks, Plan, Row, Table, Transaction, Write, WriteMode } from '../ports.ts'
+import type { Append, Column, Locks, Plan, Row, Scaling, Table, Transaction, Write, WriteMode } from '../ports.ts'
 import { Conflict } from '../ports.ts'
 import type { Answer, Connection, Statement } from './postgres-connection.ts'
 import { integerArray, textArray } from './postgres-arrays.ts'
 import { asStoreError, commitError, mapped } from './postgres-errors.ts'
-import { appendStatement, loadStatement, lockStatement, writeStatement } from './postgres-statements.ts'
+import { appendStatement, loadStatement, lockStatement, scaleStatement, writeStatement } from './postgres-statements.ts'
 
 /**
  * Sessions are read-only outside of it, so nothing is ever written without its transaction. At a stricter level than
@@ -79,10 +79,17 @@ export async function commit(
 ): Promise<readonly number[]> {
   const groups = appendsBySource(plan.appends)
   const begin = transaction === 'begins' ? [BEGIN] : []
-  const statements = [...begin, ...plan.writes.map(writeOf), ...groups.map((group) => appendOf(group, plan)), COMMIT]
+  const scalings = (plan.scalings ?? []).map(scalingOf)
+  const appends = groups.map((group) => appendOf(group, plan))
+  const statements = [...begin, ...plan.writes.map(writeOf), ...appends, ...scalings, COMMIT]
   if (statements.length === begin.length + 1 && begin.length > 0) return []
   const values = committed(await connection.burst(statements))
-  return firstsOf(groups, values.slice(-1 - groups.length, -1), plan.appends.length)
+  const end = values.length - 1 - scalings.length
+  return firstsOf(groups, values.slice(end - groups.length, end), plan.appends.length)
+}
+
+function scalingOf({ source, topic, generation, from, to, incarnation }: Scaling): Statement {
+  return { text: scaleStatement(source), values: [topic, generation, from, to, incarnation] }
 }
 
 /** The answers of a burst that ended with COMMIT, all of them checked. @throws as `commit` does. */

@@ -64,7 +64,7 @@ class PostgresMembership implements NamedMembership {
   readonly #clock: Clock
   readonly #random: Pick<Random, 'fraction'>
   readonly #monotonicMs: () => number
-  readonly #partitionCounts: readonly number[]
+  #partitionCounts: readonly number[]
   readonly #connections: Connections
   readonly #changed: (() => void)[] = []
   readonly #announced: ((sources: readonly string[] | 'all') => void)[] = []
@@ -150,6 +150,15 @@ class PostgresMembership implements NamedMembership {
     await connection.send({ text: leases.notify, values: [this.#notice()] })
     this.#beatLater()
     await held
+  }
+
+  /** Who else works here sees them with his next beat, and all take their shares. */
+  async share(partitions: number): Promise<void> {
+    if (this.#partitionCounts.includes(partitions) || this.#stopping) return
+    const connection = await this.#session()
+    await connection.send({ text: leases.declareLeases, values: [this.#scope, [partitions]] })
+    this.#partitionCounts = [...this.#partitionCounts, partitions]
+    this.#stepSoon()
   }
 
   async #makeTables(connection: Connection): Promise<void> {

@@ -70,7 +70,10 @@ export async function migrate(connection: Connection, schemas: readonly SchemaDe
 async function existingNames(connection: Connection, schemas: readonly string[]): Promise<ReadonlySet<string>> {
   const text = `SELECT n.nspname AS name FROM pg_namespace AS n WHERE n.nspname = ANY ($1::text[])
     UNION ALL SELECT n.nspname || '.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE n.nspname = ANY ($1::text[])`
+    WHERE n.nspname = ANY ($1::text[])
+    UNION ALL SELECT n.nspname || '.heads.made' FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+      JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = ANY ($1::text[]) AND c.relname = 'heads' AND a.attname = 'made'`
   const { rows } = await connection.send({ text, values: [schemas] })
   return new Set(rows.map(([name]) => String(name)))
 }
@@ -94,9 +97,13 @@ async function migrateSchema(
   await make(`${schema}.heads`, createHeads(schema))
   await make(`${schema}.log`, createLog(schema))
   await make(`${schema}.log_transaction_id`, createIndex(logTable(schema), ['transaction_id']))
-  const text = `INSERT INTO ${postgresName(schema, 'heads')}
-    SELECT $1::text, partition, 1, 1, 0, 0, 0 FROM generate_series(0, $2::integer - 1) AS partition
-    ON CONFLICT (topic, partition) DO NOTHING`
+  const heads = postgresName(schema, 'heads')
+  if (existing.has(`${schema}.heads`))
+    await make(`${schema}.heads.made`, `ALTER TABLE ${heads} ADD COLUMN made integer NOT NULL DEFAULT 1`)
+  // A topic that has heads keeps them: more partitions come by scaling alone, with barriers before what moves.
+  const text = `INSERT INTO ${heads}
+    SELECT $1::text, partition, 1, 1, 0, 0, 0, 1 FROM generate_series(0, $2::integer - 1) AS partition
+    WHERE NOT EXISTS (SELECT 1 FROM ${heads} WHERE topic = $1)`
   for (const { name, partitions } of topics) await connection.send({ text, values: [name, partitions] })
 }
 

@@ -160,8 +160,26 @@ export function appendStatement(source: string): string {
     FROM placed`
 }
 
+/**
+ * After the barriers, whose appends hold the old heads: the next generation in all of them, and new heads.
+ * $1 topic, $2 the generation that ends, $3 and $4 how many partitions there are and will be, $5 incarnation.
+ */
+export function scaleStatement(source: string): string {
+  const heads = postgresName(source, 'heads')
+  return `WITH known AS (SELECT count(*) AS heads FROM ${heads} WHERE topic = $1
+    ), moved AS (
+      UPDATE ${heads} SET generation = generation + 1 WHERE topic = $1 AND generation = $2::integer RETURNING 1
+    ), made AS (
+      INSERT INTO ${heads} (topic, partition, generation, incarnation, first, next, appended_at, made)
+      SELECT $1, partition, $2::integer + 1, $5::integer, 0, 0, 0, $2::integer + 1
+      FROM generate_series($3::integer, $4::integer - 1) AS partition
+    )
+    SELECT CASE WHEN count(*) = $3::integer AND (SELECT heads FROM known) = $3::integer THEN 0
+      ELSE ('${CONFLICT_MARK}: ${source}/' || $1::text || ' was scaled by another')::integer END FROM moved`
+}
+
 export function headsStatement(source: string): string {
-  return `SELECT topic, partition, generation, incarnation, first, next, appended_at
+  return `SELECT topic, partition, generation, incarnation, first, next, appended_at, made
     FROM ${postgresName(source, 'heads')} ORDER BY topic, partition`
 }
 
@@ -205,7 +223,7 @@ export function deleteLogStatement(source: string): string {
 export function createHeads(schema: string): string {
   return `CREATE TABLE ${postgresName(schema, 'heads')} (topic text COLLATE "C" NOT NULL, partition integer NOT NULL,
     generation integer NOT NULL, incarnation integer NOT NULL, first bigint NOT NULL, next bigint NOT NULL,
-    appended_at bigint NOT NULL, PRIMARY KEY (topic, partition))
+    appended_at bigint NOT NULL, made integer NOT NULL DEFAULT 1, PRIMARY KEY (topic, partition))
     WITH (fillfactor = 50, autovacuum_vacuum_threshold = 100, autovacuum_vacuum_scale_factor = 0,
       autovacuum_vacuum_cost_delay = 0)`
 }

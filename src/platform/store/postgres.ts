@@ -121,8 +121,8 @@ class PostgresStore implements Store {
 
   async heads(source: string): Promise<readonly Head[]> {
     const { rows } = await this.#read({ text: headsStatement(source) })
-    return rows.map(([topic, partition, generation, incarnation, first, next, appendedAt]) => {
-      return { source, topic, partition, generation, incarnation, first, next, appendedAt } as Head
+    return rows.map(([topic, partition, generation, incarnation, first, next, appendedAt, made]) => {
+      return { source, topic, partition, generation, incarnation, first, next, appendedAt, made } as Head
     })
   }
 

@@ -20,6 +20,7 @@ import type {
 } from '../ports.ts'
 import { BadData, CommitUnknown, Conflict, StoreUnavailable, checkSchemaVersion } from '../ports.ts'
 import { appendAll } from './sqlite-append.ts'
+import { declareTopic, scaleTopic } from './sqlite-heads.ts'
 import { trimRows } from './sqlite-trim.ts'
 import type { WriteShape } from './sqlite-statements.ts'
 import { CHUNK_SIZES, createTable, loadStatement, sqliteName, writeStatement } from './sqlite-statements.ts'
@@ -122,16 +123,8 @@ class SqliteStore implements Store {
     this.#database.exec(`CREATE INDEX IF NOT EXISTS ${log}_transaction_id ON ${log} (transaction_id)`)
     this.#database.exec(`CREATE TABLE IF NOT EXISTS ${heads} (topic TEXT NOT NULL, partition INTEGER NOT NULL,
       generation INTEGER NOT NULL, incarnation INTEGER NOT NULL, first INTEGER NOT NULL, next INTEGER NOT NULL,
-      appended_at INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID`)
-    for (const topic of topics) this.#declareTopic(heads, topic)
-  }
-
-  #declareTopic(heads: string, topic: { readonly name: string; readonly partitions: number }): void {
-    this.#database.prepare('INSERT INTO lonja_topics (name) VALUES (?) ON CONFLICT DO NOTHING').run(topic.name)
-    const insert = this.#database.prepare(
-      `INSERT INTO ${heads} VALUES (?, ?, 1, 1, 0, 0, 0) ON CONFLICT (topic, partition) DO NOTHING`,
-    )
-    for (let partition = 0; partition < topic.partitions; partition += 1) insert.run(topic.name, partition)
+      appended_at INTEGER NOT NULL, made INTEGER NOT NULL DEFAULT 1, PRIMARY KEY (topic, partition)) WITHOUT ROWID`)
+    for (const topic of topics) declareTopic(this.#database, heads, topic)
   }
 
   #readTopicNumbers(): void {
@@ -153,10 +146,12 @@ class SqliteStore implements Store {
     return this.#run(() => this.#statement(loadStatement(table)).all(JSON.stringify(wanted)) as unknown as Row[])
   }
 
-  #commit({ writes, appends, appendedAt, transaction }: Plan): readonly number[] {
+  #commit({ writes, appends, scalings = [], appendedAt, transaction }: Plan): readonly number[] {
     return this.#atOnce(() => {
       for (const write of writes) this.#write(write)
-      return appendAll({ ...this.#logged, appendedAt, transaction }, appends)
+      const firsts = appendAll({ ...this.#logged, appendedAt, transaction }, appends)
+      for (const scaling of scalings) scaleTopic(this.#logged.statement, scaling)
+      return firsts
     })
   }
 
@@ -224,10 +219,11 @@ class SqliteStore implements Store {
 
   async heads(source: string): Promise<readonly Head[]> {
     const rows = this.#all(
-      `SELECT topic, partition, generation, incarnation, first, next, appended_at FROM ${sqliteName(source, 'heads')}`,
+      `SELECT topic, partition, generation, incarnation, first, next, appended_at, made
+       FROM ${sqliteName(source, 'heads')}`,
     )
-    return rows.map(([topic, partition, generation, incarnation, first, next, appendedAt]) => {
-      return { source, topic, partition, generation, incarnation, first, next, appendedAt } as Head
+    return rows.map(([topic, partition, generation, incarnation, first, next, appendedAt, made]) => {
+      return { source, topic, partition, generation, incarnation, first, next, appendedAt, made } as Head
     })
   }
 

@@ -1,4 +1,5 @@
 // What the process has in hand at this moment, in memory that it shares with the watchdog: a few stores a message.
+import type { Cursor } from '../runtime/channels.ts'
 import type { Reaction } from '../runtime/registry.ts'
 
 /**
@@ -45,6 +46,9 @@ export class Hand {
   readonly #text: Uint8Array
   readonly #handlerNumbers: ReadonlyMap<Reaction, number>
   readonly #encoder = new TextEncoder()
+  /** Told of the cursors that can be in hand, each with its number, whenever there are more or others. */
+  watched: (cursors: readonly Cursor[]) => void = () => undefined
+  #numbered = 0
   #calls = 0
   #recordKind = HAND_KINDS.indexOf('record')
 
@@ -55,6 +59,16 @@ export class Hand {
     this.#at = new Float64Array(this.memory, AT_BYTE, 1)
     this.#text = new Uint8Array(this.memory, TEXT_BYTE, TEXT_BYTES)
     this.#handlerNumbers = new Map(handlers.map((reaction, index) => [reaction, index + 1]))
+  }
+
+  /** Gives numbers to the cursors that have none. */
+  watch(cursors: readonly Cursor[]): void {
+    for (const cursor of cursors) {
+      if (cursor.index !== 0) continue
+      this.#numbered += 1
+      cursor.index = this.#numbered
+    }
+    this.watched(cursors)
   }
 
   /** Records that follow come from the log, or from the memory of a batch that is not committed. */

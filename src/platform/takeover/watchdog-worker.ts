@@ -1,5 +1,5 @@
 // The watchdog's thread: sees a handler that does not come back, says which, notes it in the store, ends the process.
-import { workerData } from 'node:worker_threads'
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { HandlerHung } from '../../kernel/fault.ts'
 import type { Store } from '../ports.ts'
 import type { LogFields } from '../telemetry/logger.ts'
@@ -8,7 +8,7 @@ import { lookAt } from './hand.ts'
 import { HandlerTime } from './handler-time.ts'
 import { lotOf, recordName } from './item.ts'
 import type { StoredHand } from './stored-hand.ts'
-import type { WatchdogOrder } from './watchdog.ts'
+import type { WatchdogOrder, WatchedCursor } from './watchdog.ts'
 import { WATCHDOG_SIGNAL } from './watchdog.ts'
 
 /** Longer than this the note is not waited for: without it the message is found out by further deaths. */
@@ -16,6 +16,7 @@ const NOTE_WITHIN_MS = 10_000
 
 const order = workerData as WatchdogOrder
 const end = new Int32Array(order.end)
+const cursors = new Map(order.cursors.map((cursor) => [cursor.index, cursor]))
 const time = new HandlerTime(order.limitMs)
 
 interface Named extends InHand {
@@ -70,7 +71,7 @@ function named(inHand: InHand): Named {
   const { kind, place, name, partitions, at } = inHand
   const handler = order.handlers[inHand.handler - 1]
   if (kind === 'record' || kind === 'fresh') {
-    const cursor = order.cursors[place]
+    const cursor = cursorAt(place)
     if (cursor === undefined) return { ...inHand, fields: {}, stored: undefined }
     const { group, service, topic, partition } = cursor
     const fields = { group, handler: handler?.name ?? 'fold', topic, partition, sequence: at, cause: kind }
@@ -87,6 +88,16 @@ function named(inHand: InHand): Named {
     fields: { ...fields, group, partition: place, sequence: at },
     stored: storedOf(service, where, inHand),
   }
+}
+
+/** Those that came since the start lie at the port: the thread has no event loop that would take them in. */
+function cursorAt(index: number): WatchedCursor | undefined {
+  const port = parentPort
+  for (let told = port && receiveMessageOnPort(port); told; told = port && receiveMessageOnPort(port)) {
+    for (const cursor of (told as { readonly message: readonly WatchedCursor[] }).message)
+      cursors.set(cursor.index, cursor)
+  }
+  return cursors.get(index)
 }
 
 function storedOf(

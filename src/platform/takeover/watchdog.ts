@@ -1,5 +1,6 @@
 // Starts the watchdog: a thread of its own that ends the process when a handler does not come back.
 import { Worker } from 'node:worker_threads'
+import type { Cursor } from '../runtime/channels.ts'
 import type { Lonja } from '../runtime/lonja.ts'
 import type { StoreAddress } from '../settings/parsers.ts'
 import type { LogFormat, LogLevel } from '../telemetry/logger.ts'
@@ -21,6 +22,8 @@ export interface WatchdogOptions {
 
 /** Where a record that is in hand lies. */
 export interface WatchedCursor {
+  /** Its number. */
+  readonly index: number
   readonly group: string
   readonly service: string
   readonly topic: string
@@ -55,7 +58,7 @@ export function startWatchdog(
 ): Watchdog {
   const { limitMs, addressOf, logLevel: level, logFormat } = options
   const cursors = runtimes.flatMap(({ channels }) => channels.all.flatMap((channel) => channel.cursors))
-  for (const [index, cursor] of cursors.entries()) cursor.index = index
+  hand.watch(cursors)
   const end = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
   const homes = runtimes.flatMap(({ options: { hosted } }) =>
     hosted.map((service) => [service, { address: addressOf(service), hosted }] as const),
@@ -65,9 +68,7 @@ export function startWatchdog(
     end,
     limitMs,
     lookEveryMs: Math.min(LOOK_EVERY_MS, limitMs / LOOKS_A_LIMIT),
-    cursors: cursors.map(({ group: { name, service }, channel: { topic, partition, partitions, source } }) => {
-      return { group: name, service, topic, partition, partitions, source }
-    }),
+    cursors: cursors.map(watchedOf),
     handlers: hand.handlers.map(({ service, name }) => ({ service, name })),
     homes: Object.fromEntries(homes),
     // The thread can not ask whether standard error is a terminal.
@@ -75,6 +76,8 @@ export function startWatchdog(
   }
   // What the process was told to load before all else is not for this thread.
   const worker = new Worker(new URL('watchdog-worker.ts', import.meta.url), { workerData: order, execArgv: [] })
+  // A topic that is scaled has cursors of which the thread has not heard.
+  hand.watched = (known) => worker.postMessage(known.map(watchedOf))
   // It keeps nobody alive.
   worker.unref()
   const gone = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
@@ -87,4 +90,9 @@ export function startWatchdog(
       return gone
     },
   }
+}
+
+function watchedOf({ index, group: { name, service }, channel }: Cursor): WatchedCursor {
+  const { topic, partition, partitions, source } = channel
+  return { index, group: name, service, topic, partition, partitions, source }
 }
