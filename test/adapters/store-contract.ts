@@ -4,6 +4,7 @@ import { suite, test } from 'node:test'
 import { SchemaTooNew, SchemaTooOld } from '../../src/platform/ports.ts'
 import { concurrencyTests, logTests } from './store-contract-log.ts'
 import { retentionTests } from './store-contract-retention.ts'
+import { scalingTests } from './store-contract-scaling.ts'
 import { rowTests, valueTests } from './store-contract-rows.ts'
 import { append, commit, declaration, documents, lines, load, next, tableOf, write } from './store-fixture.ts'
 import type { Database, Features, Use } from './store-fixture.ts'
@@ -24,6 +25,7 @@ export function storeContract(name: string, features: Features, make: () => Prom
   suite(`${name}: rows`, () => rowTests(use))
   suite(`${name}: log`, () => logTests(use))
   suite(`${name}: retention`, () => retentionTests(use))
+  suite(`${name}: more partitions`, () => scalingTests(use))
   suite(`${name}: several writers`, () => concurrencyTests(use))
   suite(`${name}: values`, () => valueTests(use, features))
   suite(`${name}: schemas`, () => schemaTests(use, make))

@@ -83,12 +83,17 @@ export class LogMemory {
     return first
   }
 
-  /** After `append` of the barriers. @throws {Conflict} when it was scaled by another. */
+  /** @throws {Conflict} when it was scaled by another. */
+  checkScaling({ topic, generation, from }: Scaling): void {
+    const places = [...this.#places.values()].filter(({ head }) => head.topic === topic)
+    if (places.length !== from || places.some(({ head }) => head.generation !== generation))
+      throw new Conflict(`${this.source}/${topic} was scaled by another`)
+  }
+
+  /** After `checkScaling`, and `append` of the barriers. */
   scale({ topic, generation, from, to, incarnation }: Scaling): void {
     const { source } = this
     const places = [...this.#places.values()].filter(({ head }) => head.topic === topic)
-    if (places.length !== from || places.some(({ head }) => head.generation !== generation))
-      throw new Conflict(`${source}/${topic} was scaled by another`)
     for (const place of places) Object.assign(place, { head: { ...place.head, generation: generation + 1 } })
     const made = generation + 1
     for (let partition = from; partition < to; partition += 1) {

@@ -196,6 +196,7 @@ class WriteBehind implements WriteBehindStore {
     try {
       for (const write of writes) this.#known(write.table)?.write(write, undone)
       this.#check(appends)
+      for (const scaling of plan.scalings ?? []) this.#logs.get(scaling.source)?.checkScaling(scaling)
     } catch (error) {
       for (const undo of undone.toReversed()) undo()
       throw error

@@ -30,14 +30,7 @@ export interface AnnouncedHead {
   readonly asOf: number
 }
 
-type Told = readonly [
-  topic: string,
-  partition: number,
-  generation: number,
-  first: number,
-  next: number,
-  made: number,
-]
+type Told = readonly [topic: string, partition: number, generation: number, first: number, next: number, made?: number]
 
 interface Announcement {
   readonly asOf: number
@@ -53,16 +46,14 @@ export function headsRecord(name: string, heads: readonly AnnouncedHead[]): Outg
     heads: Object.fromEntries(
       [...bySource].map(([source, own]) => [
         source,
-        own.map(
-          ({ topic, partition, generation, first, next, made }): Told => [
-            topic,
-            partition,
-            generation,
-            first,
-            next,
-            made,
-          ],
-        ),
+        own.map(({ topic, partition, generation, first, next, made }): Told => [
+          topic,
+          partition,
+          generation,
+          first,
+          next,
+          made,
+        ]),
       ]),
     ),
   }

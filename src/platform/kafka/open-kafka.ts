@@ -21,6 +21,7 @@ import { kafkaAddressOf } from './kafka-settings.ts'
 import { PositionStore } from './position-store.ts'
 import { topicsOf } from './rights.ts'
 import { Relays } from './relays.ts'
+import { TopicAdmin } from './topics.ts'
 
 export interface OpenKafkaOptions {
   readonly settings: Settings
@@ -155,6 +156,23 @@ export class OpenKafka {
   async readNeeds(): Promise<NeededFrom> {
     const marks = (await this.#relays?.marks()) ?? new Map<string, number>()
     return (head) => marks.get(placeName(head)) ?? head.first
+  }
+
+  /** What waits for Kafka in the databases that this process ships. */
+  async backlog(): Promise<{ readonly records: number; readonly limit: number }> {
+    const places = (await this.#relays?.backlog()) ?? []
+    const records = places.reduce((sum, place) => sum + place.records, 0)
+    return { records, limit: this.#options.settings.relayBacklogLimit }
+  }
+
+  /** How many partitions the brokers have of a topic: none where they do not know it. */
+  async partitionsOf(topic: string): Promise<number> {
+    const admin = new TopicAdmin(this.#address)
+    try {
+      return (await admin.find(topic))?.partitions ?? 0
+    } finally {
+      await admin.close()
+    }
   }
 
   async health(): Promise<readonly PartHealth[]> {

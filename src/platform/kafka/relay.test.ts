@@ -44,7 +44,9 @@ function logOfOrders() {
   const store = {
     epoch: async () => lease.epoch,
     logIds: async () => new Map([[source, 'log-1']]),
-    heads: async () => [{ source, topic, partition: 0, generation: 1, first: 0, next: next(0) + 1, made: 1, asOf: 1000 }],
+    heads: async () => [
+      { source, topic, partition: 0, generation: 1, first: 0, next: next(0) + 1, made: 1, asOf: 1000 },
+    ],
     async waiting() {
       if (lease.epoch === undefined) return []
       const waiting = rows.filter(isWaiting)

@@ -3,6 +3,7 @@ import type { Service } from '../../kernel/service.ts'
 import type { Application } from '../application.ts'
 import { rebuildCodes, rebuildRoutes } from '../rebuild/routes.ts'
 import type { Lonja } from '../runtime/lonja.ts'
+import { scalingCodes, scalingRoutes } from '../scaling/routes.ts'
 import { editRoutes } from './edit-routes.ts'
 import { auditRoutes } from './audit-routes.ts'
 import { letterCodes } from './letter-codes.ts'
@@ -14,7 +15,7 @@ import { pauseCodes } from './pause-state.ts'
 import { sagaCodes, sagaRoutes } from './saga-routes.ts'
 
 /** Every code that the operator's routes refuse with. */
-export const operationCodes = { ...rebuildCodes, ...letterCodes, ...sagaCodes, ...pauseCodes }
+export const operationCodes = { ...rebuildCodes, ...letterCodes, ...sagaCodes, ...pauseCodes, ...scalingCodes }
 
 export interface OperationSettings {
   /** Whether a second person has to approve of an edit of a dead letter. */
@@ -50,6 +51,7 @@ export function operationsOf(lonja: Lonja, { editsNeedApproval }: OperationSetti
       ...redriveRoutes(lonja.redrives),
       ...sagaRoutes(lonja),
       ...pauseRoutes(lonja),
+      ...scalingRoutes(lonja.scaling),
       ...auditRoutes(lonja),
       ...rebuildRoutes(lonja.rebuilds),
     ],

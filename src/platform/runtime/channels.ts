@@ -70,7 +70,7 @@ export interface Cursor {
 
 export class Channels {
   readonly #groups: readonly Group[]
-  readonly #all: Channel[] = []
+  #all: Channel[] = []
   /** By source and topic: asked for each record, so without a key made of both. */
   readonly #byTopic = new Map<string, Map<string, Channel[]>>()
   readonly #bySource = new Map<string, Channel[]>()
@@ -132,7 +132,12 @@ export class Channels {
   }
 
   /** By which partition what a record leads to is shared out; its own, where its topic has as many. */
-  workPartitionOf({ source, topic, partition, key }: Pick<LogRecord, 'source' | 'topic' | 'partition' | 'key'>): number {
+  workPartitionOf({
+    source,
+    topic,
+    partition,
+    key,
+  }: Pick<LogRecord, 'source' | 'topic' | 'partition' | 'key'>): number {
     if (!this.isScaled) return partition
     const { partitions } = this.find(source, topic, partition) ?? {}
     return partitions === this.workPartitions ? partition : partitionFor(key, this.workPartitions)
@@ -152,6 +157,29 @@ export class Channels {
     for (const channel of this.all) if (isElsewhere(channel.source)) channel.announced = NOTHING_TOLD
   }
 
+  /** Partitions that were declared and are not there: the database was made for fewer. */
+  #remove(removed: readonly Channel[]): void {
+    if (removed.length === 0) return
+    this.#all = this.#all.filter((channel) => !removed.includes(channel))
+    for (const [source, own] of this.#bySource)
+      this.#bySource.set(
+        source,
+        own.filter((channel) => !removed.includes(channel)),
+      )
+    for (const cursor of removed.flatMap(({ cursors }) => cursors)) {
+      const { cursors } = cursor.crossing
+      cursors.splice(cursors.indexOf(cursor), 1)
+    }
+  }
+
+  /** Whether each head has its channel, and each channel its head. */
+  #fits(source: string, heads: readonly Head[]): boolean {
+    const topics = this.#byTopic.get(source)
+    const known = heads.filter(({ topic }) => topics?.has(topic) === true)
+    const isKnown = ({ topic, partition }: Head) => this.find(source, topic, partition) !== undefined
+    return known.length === this.of(source).length && known.every(isKnown)
+  }
+
   /** A topic was scaled, or its database was put back to before that. All heads are of one source. */
   #reshape(source: string, heads: readonly Head[]): void {
     for (const [topic, own] of Map.groupBy(heads, (head) => head.topic)) {
@@ -166,6 +194,7 @@ export class Channels {
         const channel = this.#add({ source, topic, partition, partitions, made })
         if (this.#isElsewhere(source)) channel.announced = NOTHING_TOLD
       }
+      this.#remove(siblings.splice(partitions))
       for (const sibling of siblings) sibling.partitions = partitions
       this.#counts.add(partitions)
       this.hasGrown = true
@@ -180,7 +209,7 @@ export class Channels {
    */
   applyHeads(heads: readonly Head[], contendedUntil: number): void {
     const source = heads[0]?.source ?? ''
-    if (heads.length !== this.of(source).length) this.#reshape(source, heads)
+    if (!this.#fits(source, heads)) this.#reshape(source, heads)
     for (const head of heads) {
       const channel = this.find(head.source, head.topic, head.partition)
       if (channel === undefined) continue

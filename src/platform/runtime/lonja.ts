@@ -15,6 +15,7 @@ import { letterPlaces } from '../operations/letters.ts'
 import { Hand } from '../takeover/hand.ts'
 import { Redrives } from '../operations/redrives.ts'
 import { PARKING_NEWS } from '../parking/parking.ts'
+import { Scaling, type KafkaSide } from '../scaling/scaling.ts'
 import { LiveTables } from '../rebuild/live-tables.ts'
 import { Rebuilds } from '../rebuild/rebuilds.ts'
 import { endOf, oneByOneText } from './channels.ts'
@@ -51,7 +52,7 @@ export interface LonjaOptions {
   /** Where the log of a service is read whose database is not among these. */
   readonly logOf?: (service: string) => Log | undefined
   /** Ships the logs elsewhere: told of what was appended here, and asked how it is. */
-  readonly relays?: { wake(): void; health(): Promise<readonly PartHealth[]> } | undefined
+  readonly relays?: (KafkaSide & { wake(): void; health(): Promise<readonly PartHealth[]> }) | undefined
 }
 
 /** Lag above this shows in `/health`: a group that keeps up is behind by less than one batch. */
@@ -68,6 +69,7 @@ export class Lonja implements Application {
   readonly hand: Hand
   readonly redrives: Redrives
   readonly editing: Editing
+  readonly scaling: Scaling
   readonly #options: LonjaOptions
   readonly #tables: LiveTables
 
@@ -88,6 +90,13 @@ export class Lonja implements Application {
       places: this.letterPlaces,
       newId: () => this.newId(),
       sent: (service) => this.#runtime(service).changedByHand(PARKING_NEWS),
+    })
+    this.scaling = new Scaling({
+      ...options,
+      newId: () => this.newId(),
+      runtimeOf: (store) => this.runtimes.find((runtime) => runtime.options.store === store),
+      desk: this,
+      kafka: options.relays,
     })
     this.rebuilds = new Rebuilds({ ...options, registry: this.registry, tables: this.#tables })
   }

@@ -6,7 +6,7 @@ import { CommitUnknown, StoreUnavailable } from '../ports.ts'
 import { createIds } from '../ids.ts'
 import type { Channel } from './channels.ts'
 import { Channels, readCursors } from './channels.ts'
-import { Crossings } from './crossing.ts'
+import { Crossings } from './crossings.ts'
 import type { CommandInput, Input } from './inputs.ts'
 import { commandInput, stillOpen } from './inputs.ts'
 import type { Round } from './round.ts'
@@ -18,9 +18,11 @@ import { Parking } from '../parking/parking.ts'
 import { type Retry, dueRetries } from '../parking/retry.ts'
 import { readBacklog } from './backlog.ts'
 import { HandChanges } from './hand-changes.ts'
+import { dueTimers, grow, join } from './growth.ts'
 import { HeadWatch } from './head-watch.ts'
 import { HeldPartitions } from './held-partitions.ts'
 import { DocumentCache } from './document-cache.ts'
+import { EffectOwners } from './effect-owners.ts'
 import { EffectExecutor } from './effect-executor.ts'
 import type { TimerRow } from './outbox.ts'
 import { ChangeListeners } from './change-listeners.ts'
@@ -35,8 +37,6 @@ import type { RuntimeOptions } from './runtime-options.ts'
 /** A copy that lags is given so long before the command is tried again. */
 const CATCH_UP_MS = 50
 const STORE_RETRY_MS = 250
-/** How long the start waits for a share of the partitions. */
-const JOIN_PATIENCE_MS = 1000
 
 export class Runtime {
   readonly options: RuntimeOptions
@@ -53,6 +53,7 @@ export class Runtime {
   readonly parking: Parking
   readonly takeovers: Takeovers
   readonly #crossings: Crossings
+  readonly #owners: EffectOwners
   readonly #oneByOne: OneByOne
   readonly pauses: PauseMemory
   readonly #batches: BatchRunner
@@ -117,9 +118,11 @@ export class Runtime {
         options.observer.fault({ group: row.service, position: row.id, type: row.effect }, error)
       },
     })
-    this.#crossings = new Crossings({ ...options, channels: this.channels, isOurs: this.isOurs, settledByOthers: this.#forget })
-    const { channels, executor, parking, pauses } = this
-    this.#setbacks = new Setbacks({ ...options, channels, executor, parking, isOurs: this.isOurs })
+    const { channels, executor, parking, pauses, isOurs } = this
+    const readAgain = this.#forget
+    this.#crossings = new Crossings({ ...options, channels, isOurs, readAgain })
+    this.#owners = new EffectOwners({ clock, holds: (partition) => this.#holds(partition), readAgain })
+    this.#setbacks = new Setbacks({ ...options, channels, executor, parking, isOurs })
     this.takeovers = new Takeovers({ ...options, channels, parking, holds: this.#held.holds })
     this.#oneByOne = new OneByOne({ store, clock, takeovers: this.takeovers, batches: this.#batches })
     this.#byHand = new HandChanges({ ...options, parking, pauses, timers: this.#timers })
@@ -131,18 +134,10 @@ export class Runtime {
     for (const service of hosted) this.#logIds.set(service, (await store.identity(service)).logId)
     membership.onChange(this.#forget)
     membership.onAnnounced((sources) => this.#lookAgain(sources))
-    await this.#join()
+    await join(membership, this.options.clock)
     await this.#recall()
     this.#isStarting = false
     this.#wake()
-  }
-
-  /** After a kill -9 the dead process's lease may last some seconds: commands and reads need not wait. */
-  #join(): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const cancel = this.options.clock.after(JOIN_PATIENCE_MS, resolve)
-    this.options.membership.start().then(resolve, reject)
-    return promise.finally(cancel)
   }
 
   /** Finishes the batch in hand and stops; what waits is in the store or is refused. */
@@ -316,7 +311,7 @@ export class Runtime {
     for (const input of round.taken) input.taken()
     for (const [input, row] of round.attempted) input.taken(row)
     const { membership } = this.options
-    this.executor.add(round.outbox.effects.filter(({ partition }) => this.#holds(partition)))
+    this.executor.add(this.#owners.ofFresh(round.outbox.effects))
     for (const { due } of round.outbox.timers) this.#timers.expect(due)
     this.#setbacks.take(round)
     this.#oneByOne.committed(round)
@@ -341,16 +336,9 @@ export class Runtime {
     })
   }
 
-  async #dueTimers(now: number): Promise<TimerRow[]> {
-    const due = await this.#timers.due(now)
-    // A head taken after the due time: what lies below it must be read before a timer may fire.
-    if (due.length === 0) return due
-    await this.#heads.readAll()
-    // After the heads: the partitions of a key may be other processes' by now.
-    if (this.channels.isScaled) {
-      for (const service of new Set(due.map((timer) => timer.service))) await this.#crossings.readOthers(service)
-    }
-    return due
+  #dueTimers(now: number): Promise<readonly TimerRow[]> {
+    const { channels } = this
+    return dueTimers({ timers: this.#timers, heads: this.#heads, channels, crossings: this.#crossings }, now)
   }
 
   /** Another process wrote, or the poll floor passed: then all is looked at, but seldom, since nothing hints at it. */
@@ -386,29 +374,19 @@ export class Runtime {
     this.takeovers.inherit()
     this.#cache?.clear()
     await this.#heads.readAll()
-    if (this.channels.hasGrown) await this.#grow()
+    const { channels, parking } = this
+    if (channels.hasGrown) await grow({ ...this.options, channels, parking, held: this.#held })
     this.#timers.look()
-    if (works) for (const service of hosted) await readCursors(store, service, this.channels)
+    if (works) for (const service of hosted) await readCursors(store, service, channels)
     // After the cursors: a projection's swap raises them, so its old table goes with old versions, and a conflict.
     await this.options.recalled?.()
     if (!works) return
     // After the cursors: whatever was parked before they moved on is seen.
-    await this.parking.recall()
+    await parking.recall()
     await this.takeovers.review()
     await this.pauses.recall()
-    const holds = ({ partition }: { readonly partition: number }) => this.#holds(partition)
-    this.executor.takeOver(await readOpenEffects(this.options), holds)
-  }
-
-  /** A topic was scaled: its partitions are shared out by their new number, and what goes by their number follows. */
-  async #grow(): Promise<void> {
-    const { membership, hand } = this.options
-    const { counts, all } = this.channels
-    for (const partitions of counts) await membership.share?.(partitions)
-    this.parking.shareOut(counts)
-    hand.watch(all.flatMap(({ cursors }) => cursors))
-    this.channels.hasGrown = false
-    this.#held.refresh()
+    const open = await readOpenEffects(this.options)
+    this.executor.takeOver(open, this.#owners.of(open, channels.isScaled))
   }
 
   #afterFailure(error: unknown): number {

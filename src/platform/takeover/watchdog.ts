@@ -77,6 +77,7 @@ export function startWatchdog(
   // What the process was told to load before all else is not for this thread.
   const worker = new Worker(new URL('watchdog-worker.ts', import.meta.url), { workerData: order, execArgv: [] })
   // A topic that is scaled has cursors of which the thread has not heard.
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, no window
   hand.watched = (known) => worker.postMessage(known.map(watchedOf))
   // It keeps nobody alive.
   worker.unref()
