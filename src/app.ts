@@ -202,7 +202,11 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
   try {
     watchdog = watchdogOf(application, settings)
     await application.start()
-    await kafka?.start(application.registry, (sources) => application.noticed(sources))
+    await kafka?.start({
+      registry: application.registry,
+      runtimes: application.runtimes,
+      noticed: (sources) => application.noticed(sources),
+    })
   } catch (error) {
     await stopAll(0).catch(() => undefined)
     throw error

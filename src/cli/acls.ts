@@ -33,5 +33,5 @@ function neededRights({ settings }: Call): readonly Right[] {
   const chosen = chosenOf(settings)
   const names = services.map(({ name }) => name)
   const databases = placesWith(settings, names, chosen).map((place) => place.services)
-  return rightsOf(buildRegistry(services), { databases, chosen })
+  return rightsOf(buildRegistry(services), { databases, chosen, groupPrefix: settings.kafkaGroupPrefix })
 }

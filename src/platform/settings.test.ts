@@ -29,6 +29,7 @@ test('without anything, the defaults hold', () => {
     storeByService: {},
     brokers: undefined,
     kafkaClientId: 'lonja',
+    kafkaGroupPrefix: '',
     kafkaTls: false,
     kafkaCaFile: undefined,
     kafkaCertificateFile: undefined,

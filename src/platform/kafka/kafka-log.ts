@@ -215,6 +215,22 @@ export class KafkaLog implements Log {
     return this.#lanes.get(`${topic}/${partition}`)?.lane.beganOf(source)
   }
 
+  /**
+   * The first offset that a group with these numbers, by source, has not read: behind all that was fetched where it has
+   * read that. Undefined where nothing was fetched yet, or its next record was dropped.
+   */
+  unreadFrom({ topic, partition }: Omit<LogRange, 'from'>, nextOf: ReadonlyMap<string, number>): bigint | undefined {
+    const open = this.#lanes.get(`${topic}/${partition}`)
+    if (open?.topicId === undefined) return undefined
+    let lowest = open.reading.offset
+    for (const [source, next] of nextOf) {
+      const offset = open.lane.offsetFrom(source, next)
+      if (offset === 'dropped') return undefined
+      if (offset !== undefined && offset < lowest) lowest = offset
+    }
+    return lowest
+  }
+
   /** Where reading may begin after a restart. */
   positions(): readonly Position[] {
     return [...this.#lanes.values()].flatMap(({ reading: { topic, partition }, lane, topicId }) => {

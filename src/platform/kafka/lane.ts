@@ -86,6 +86,12 @@ export class Lane {
     return at < 0 ? [] : lane.rows.slice(at, at + limit)
   }
 
+  /** The offset of the first row from a sequence on; `dropped` where that lies before what the lane knows. */
+  offsetFrom(source: string, from: number): bigint | 'dropped' | undefined {
+    const rows = this.read(source, from, 1)
+    return rows === undefined ? 'dropped' : rows[0]?.offset
+  }
+
   /** Whether the sequence was here and was dropped; false where it never was since the lane began. */
   hasDropped(source: string, sequence: number): boolean {
     const lane = this.#sources.get(source)

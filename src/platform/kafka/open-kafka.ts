@@ -14,10 +14,13 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { KafkaAddress } from './address.ts'
 import { checkKafka, KafkaUnavailable } from './check-kafka.ts'
+import { GroupOffsets } from './group-offsets.ts'
 import { headsTopic } from './heads-record.ts'
 import { kafkaReason } from './kafka-error.ts'
 import { KafkaLog } from './kafka-log.ts'
 import { kafkaAddressOf } from './kafka-settings.ts'
+import type { MirroredRuntime } from './mirrored-places.ts'
+import { OffsetAdmin } from './offset-admin.ts'
 import { PositionStore } from './position-store.ts'
 import { topicsOf } from './rights.ts'
 import { Relays } from './relays.ts'
@@ -66,12 +69,21 @@ function topicsUsed({ settings, services, chosen }: OpenKafkaOptions): readonly 
   return [...new Set([...shipped, ...read])].map(topicNamed).concat(headsTopic)
 }
 
+/** What is asked of the application that runs on it. */
+export interface KafkaApplication {
+  readonly registry: Registry
+  readonly runtimes: readonly MirroredRuntime[]
+  /** Told which logs have something new. */
+  readonly noticed: (sources: readonly string[]) => void
+}
+
 export class OpenKafka {
   readonly #options: OpenKafkaOptions
   readonly #address: KafkaAddress
   #databases: readonly Database[] = []
   #relays: Relays | undefined
   #reader: { readonly log: KafkaLog; readonly store: PositionStore } | undefined
+  #groupOffsets: GroupOffsets | undefined
   #cancelWriting = (): void => undefined
   #failure: string | undefined
 
@@ -96,9 +108,23 @@ export class OpenKafka {
     return isHere ? undefined : (this.#reader?.log ?? NOTHING_YET)
   }
 
-  /** Reads on where the last run was. @param grown told which logs have something new. */
-  async start(registry: Registry, grown: (sources: readonly string[]) => void): Promise<void> {
+  /** Ships, reads on where the last run was, and tells Kafka's tools how far the groups are. */
+  async start(application: KafkaApplication): Promise<void> {
     await this.#relays?.start()
+    await this.#startReading(application)
+    const { settings, clock } = this.#options
+    if (!settings.roles.includes('worker')) return
+    this.#groupOffsets = new GroupOffsets({
+      openAdmin: () => new OffsetAdmin(this.#address),
+      clock,
+      prefix: settings.kafkaGroupPrefix,
+      runtimes: application.runtimes,
+      unread: (place, nextOf) => this.#reader?.log.unreadFrom(place, nextOf),
+    })
+    this.#groupOffsets.start()
+  }
+
+  async #startReading({ registry, noticed }: KafkaApplication): Promise<void> {
     const { clock, settings, chosen } = this.#options
     const databases = this.#databases
     const here = databases.map(({ services }) => services)
@@ -116,7 +142,7 @@ export class OpenKafka {
       grown: (sources) => {
         // The databases elsewhere say something each second, so silence is told by the next failure.
         this.#failure = undefined
-        grown(sources)
+        noticed(sources)
       },
       observer: { failed: (error) => this.#tell(error), stranger: (record, why) => this.#tellStranger(record, why) },
     })
@@ -176,7 +202,8 @@ export class OpenKafka {
   }
 
   async health(): Promise<readonly PartHealth[]> {
-    const relays = (await this.#relays?.health()) ?? []
+    const mirrored = this.#groupOffsets === undefined ? [] : [this.#groupOffsets.health()]
+    const relays = [...((await this.#relays?.health()) ?? []), ...mirrored]
     if (this.#reader === undefined) return relays
     const part = 'reader of Kafka'
     if (this.#failure === undefined)
@@ -192,6 +219,7 @@ export class OpenKafka {
 
   async stop(): Promise<void> {
     this.#cancelWriting()
+    await this.#groupOffsets?.stop()
     const { log, store } = this.#reader ?? {}
     await log?.stop()
     await store?.write(log?.positions() ?? []).catch(() => undefined)

@@ -13,7 +13,7 @@ import { within } from './deadline.ts'
 import { HEADS_TOPIC } from './heads-record.ts'
 
 export interface Right {
-  readonly resource: 'topic' | 'transactional-id'
+  readonly resource: 'topic' | 'group' | 'transactional-id'
   readonly name: string
   readonly pattern: 'literal' | 'prefixed'
   readonly operations: readonly ('READ' | 'WRITE' | 'DESCRIBE')[]
@@ -25,6 +25,8 @@ export interface Part {
   readonly databases: readonly (readonly string[])[]
   /** The services that run in it: it reads what they hear from elsewhere. */
   readonly chosen: readonly string[]
+  /** Stands before the names of its groups at the brokers. */
+  readonly groupPrefix: string
 }
 
 const DEADLINE_MS = 12_000
@@ -35,27 +37,36 @@ export function transactionalIdPrefix(services: readonly string[]): string {
   return `lonja-relay-${services.toSorted()[0] ?? ''}-`
 }
 
-/** Topics that a process ships to, and those that it reads of other databases. */
-export function topicsOf({ groups, schemas, sourcesOf }: Registry, { databases, chosen }: Part) {
+/** Topics that a process ships to, those that it reads of other databases, and all that its groups hear. */
+export function topicsOf(
+  { groups, schemas, sourcesOf }: Registry,
+  { databases, chosen }: Pick<Part, 'databases' | 'chosen'>,
+) {
   const here = new Set(databases.flat())
   const shipped = schemas
     .filter(({ schema }) => here.has(schema))
     .flatMap(({ topics }) => topics.map(({ name }) => name))
   const heard = groups.filter(({ service }) => chosen.includes(service)).flatMap(({ topics }) => topics)
   const read = heard.filter((topic) => sourcesOf(topic).some((source) => !here.has(source)))
-  return { shipped: [...new Set(shipped)].toSorted(), read: [...new Set(read)].toSorted() }
+  const sorted = (names: readonly string[]): readonly string[] => [...new Set(names)].toSorted()
+  return { shipped: sorted(shipped), read: sorted(read), heard: sorted(heard) }
 }
 
 export function rightsOf(registry: Registry, part: Part): readonly Right[] {
-  const { shipped, read } = topicsOf(registry, part)
+  const { shipped, read, heard } = topicsOf(registry, part)
+  const groups = registry.groups.filter(({ service }) => part.chosen.includes(service))
   const topics = new Map<string, Right['operations'][number][]>()
   const allow = (topic: string, operation: Right['operations'][number]): void => {
     topics.set(topic, [...(topics.get(topic) ?? ['DESCRIBE']), operation])
   }
   for (const topic of [...shipped, HEADS_TOPIC]) allow(topic, 'WRITE')
-  for (const topic of read.length === 0 ? [] : [...read, HEADS_TOPIC]) allow(topic, 'READ')
+  // Whoever writes down how far a group is has to be allowed to read there, also where its own database is read.
+  for (const topic of read.length === 0 ? heard : [...heard, HEADS_TOPIC]) allow(topic, 'READ')
   return [
     ...[...topics].map(([name, operations]): Right => ({ resource: 'topic', name, pattern: 'literal', operations })),
+    ...groups.map(({ name }): Right => {
+      return { resource: 'group', name: `${part.groupPrefix}${name}`, pattern: 'literal', operations: ['READ'] }
+    }),
     ...part.databases.map((services): Right => {
       const name = transactionalIdPrefix(services)
       return { resource: 'transactional-id', name, pattern: 'prefixed', operations: ['DESCRIBE', 'WRITE'] }
@@ -82,9 +93,15 @@ export async function grant(address: KafkaAddress, rights: readonly Right[], pri
   }
 }
 
+const RESOURCE_TYPES = {
+  topic: ResourceTypes.TOPIC,
+  group: ResourceTypes.GROUP,
+  'transactional-id': ResourceTypes.TRANSACTIONAL_ID,
+} as const
+
 function aclOf({ resource, name, pattern }: Right, operation: Right['operations'][number], principal: string): Acl {
   return {
-    resourceType: resource === 'topic' ? ResourceTypes.TOPIC : ResourceTypes.TRANSACTIONAL_ID,
+    resourceType: RESOURCE_TYPES[resource],
     resourceName: name,
     resourcePatternType: pattern === 'literal' ? ResourcePatternTypes.LITERAL : ResourcePatternTypes.PREFIXED,
     principal,

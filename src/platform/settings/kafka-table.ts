@@ -1,5 +1,5 @@
 // The settings of the Kafka transport; without brokers nothing of it runs.
-import { brokerList, onOff, oneOf, orNothing, setting, whole } from './parsers.ts'
+import { brokerList, groupPrefix, onOff, oneOf, orNothing, setting, whole } from './parsers.ts'
 
 export const kafkaTable = {
   brokers: setting({
@@ -72,6 +72,13 @@ export const kafkaTable = {
     fallback: '',
     parse: orNothing((text) => text),
     description: 'File that holds the password instead.',
+  }),
+  kafkaGroupPrefix: setting({
+    flag: 'kafka-group-prefix',
+    environment: ['LONJA_KAFKA_GROUP_PREFIX'],
+    fallback: '',
+    parse: groupPrefix,
+    description: "Stands before the names of our groups in Kafka's tools, where others use the same names.",
   }),
   relayBacklogLimit: setting({
     flag: 'relay-backlog-limit',

@@ -101,6 +101,12 @@ export function brokerList(text: string): readonly string[] {
   throw new Unfit('write kafka://host:9092, or several brokers parted by commas')
 }
 
+/** What the name of a consumer group may begin with. */
+export function groupPrefix(text: string): string {
+  if (/^[\w.-]{0,100}$/.test(text)) return text
+  throw new Unfit("write up to 100 letters, digits, '.', '_' and '-', such as shop.")
+}
+
 const listOf = (text: string): readonly string[] => [
   ...new Set(
     text
