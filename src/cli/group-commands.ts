@@ -16,9 +16,9 @@ const groups: Command = {
       'What a partition stopped at is known to the process that holds it: ask that one. ' +
       'The key needs the role operator.',
   ],
-  flags: flagsOf({}),
+  flags: flagsOf({ partitions: { description: 'Every partition of every group: who holds it, position and lag.' } }),
   settings: SERVER_SETTINGS,
-  examples: ['lonja groups', 'lonja groups orders.order_list'],
+  examples: ['lonja groups', 'lonja groups --partitions --json', 'lonja groups orders.order_list'],
   run: async (call) => (await import('./pause.ts')).groups(call),
 }
 

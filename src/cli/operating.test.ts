@@ -69,6 +69,22 @@ suite('an operator at the command line', () => {
     assert.equal((await lonja('saga', 'retry', 'checkout', 'nothing', '--reason', 'why not')).code, 1)
   })
 
+  test('lists every partition of every group with who holds it, position and lag', async () => {
+    const { out } = await lonja('groups', '--partitions')
+    const [heading = '', ...lines] = out.trim().split('\n')
+    assert.match(heading, /^GROUP +TOPIC +SOURCE +NEXT +HEAD +LAG +STATE +HELD BY$/)
+    assert.equal(lines.filter((line) => /^orders\.order_list +orders\.events\/\d +orders +\d+/.test(line)).length, 6)
+    const json = JSON.parse((await lonja('groups', '--partitions', '--json')).out) as {
+      readonly group: string
+      readonly partitions: readonly { readonly next: number; readonly lag: number; readonly owner: string }[]
+    }[]
+    const { partitions = [] } = json.find(({ group }) => group === 'orders.order_list') ?? {}
+    assert.deepEqual([...new Set(partitions.map(({ lag }) => lag))], [0])
+    assert.ok(partitions.every(({ owner }) => owner !== null) && partitions.some(({ next }) => next > 0))
+    const one = await lonja('groups', 'orders', '--partitions')
+    assert.match(one.out, /^orders +shipping\.events\/3 +shipping +0 +0 +0 +running +\S+$/m)
+  })
+
   test('pauses, looks, resumes, and finds all of it in the audit and in a file', async () => {
     const paused = await lonja('pause', 'notifications', '--partition', '2', '--reason', 'the mail server moves')
     assert.match(paused.out, /Paused of notifications: partition 2\./)

@@ -9,6 +9,7 @@ interface Part {
   readonly topic: string
   readonly partition: number
   readonly next: number
+  readonly head: number
   readonly lag: number
   readonly owner: string | null
   readonly state: string
@@ -33,19 +34,24 @@ export interface ServedGroup {
   readonly parked: { readonly keys: number; readonly held: number; readonly messages: number }
 }
 
+type DetailedGroup = ServedGroup & { readonly partitions: readonly Part[] }
+
 export async function groups(call: Call): Promise<number> {
   const { words, terminal } = call
   const [name] = words
   if (words.length > 1) throw new UsageError(`${words.slice(1).join(' ')} is too much: one GROUP at most.`)
   return askServer(call.settings, async (api) => {
+    const isWhole = isSet(call, 'partitions')
     if (name === undefined) {
-      const { items } = bodyOf<{ readonly items: readonly ServedGroup[] }>(await api.get('/v1/ops/groups'))
+      const answer = await api.get(`/v1/ops/groups${isWhole ? '?partitions=true' : ''}`)
+      const { items } = bodyOf<{ readonly items: readonly DetailedGroup[] }>(answer)
       if (isSet(call, 'json')) terminal.json(items)
-      else for (const line of tableOf(items.map(rowOf))) terminal.line(line)
+      else for (const line of isWhole ? wholeTable(items) : tableOf(items.map(rowOf))) terminal.line(line)
       return EXIT.ok
     }
-    const group = bodyOf<ServedGroup & { readonly partitions: readonly Part[] }>(await api.get(pathOf(name)))
+    const group = bodyOf<DetailedGroup>(await api.get(pathOf(name)))
     if (isSet(call, 'json')) terminal.json(group)
+    else if (isWhole) for (const line of wholeTable([group])) terminal.line(line)
     else for (const line of [...tableOf([rowOf(group)]), ...pauseLines(group), ...partLines(group)]) terminal.line(line)
     return EXIT.ok
   })
@@ -90,6 +96,16 @@ function rowOf({ group, lag, read, states, parked: { keys, held, messages } }: S
     `read ${read}`,
     keys === 0 ? 'nothing parked' : `${keys} keys parked (${held} held), ${messages} messages`,
   ]
+}
+
+function wholeTable(items: readonly DetailedGroup[]): string[] {
+  const heading = ['GROUP', 'TOPIC', 'SOURCE', 'NEXT', 'HEAD', 'LAG', 'STATE', 'HELD BY']
+  const rows = items.flatMap(({ group, partitions }) =>
+    partitions.map(({ source, topic, partition, next, head, lag, state, owner }) => {
+      return [group, `${topic}/${partition}`, source, String(next), String(head), String(lag), state, owner ?? '-']
+    }),
+  )
+  return tableOf([heading, ...rows])
 }
 
 /** How many partitions stand how; only what is not as it should be is counted. */

@@ -63,6 +63,7 @@ export const GroupAnswer = z.object({
 })
 
 export const GroupDetail = GroupAnswer.extend({ partitions: z.array(PartAnswer) })
+export const ListedGroup = GroupAnswer.extend({ partitions: z.array(PartAnswer).optional() })
 
 export function groupView(standing: GroupStanding): z.output<typeof GroupAnswer> {
   const { group, logId, parts, pauses, breakers, parked } = standing

@@ -5,7 +5,7 @@ import { Refusal, refuse } from '../../kernel/refuse.ts'
 import type { Request, Route } from '../../kernel/route.ts'
 import { get, post } from '../../kernel/route.ts'
 import { MAX_REASON_LENGTH } from '../../kernel/saga-acts.ts'
-import { GroupAnswer, GroupDetail, groupDetail, groupView } from './group-view.ts'
+import { GroupDetail, groupDetail, groupView, ListedGroup } from './group-view.ts'
 import type { PauseAct } from './pause-state.ts'
 import { askOfGroup, covers, pausesKind, scopeText } from './pause-state.ts'
 import type { GroupDesk, GroupStanding } from './read-groups.ts'
@@ -38,8 +38,14 @@ export function pauseRoutes(desk: GroupDesk): readonly Route[] {
     get('/v1/ops/groups', {
       summary: 'List the consumer groups: how far each is, what it stands still for, what is parked.',
       role: 'operator',
-      answers: { 200: z.object({ items: z.array(GroupAnswer) }) },
-      handle: async () => ({ status: 200, body: { items: (await readGroups(desk)).map(groupView) } }),
+      query: z.object({
+        partitions: z.enum(['true', 'false']).default('false').describe('true: each partition of each group, too.'),
+      }),
+      answers: { 200: z.object({ items: z.array(ListedGroup) }) },
+      handle: async ({ query: { partitions } }) => {
+        const viewOf = partitions === 'true' ? groupDetail : groupView
+        return { status: 200, body: { items: (await readGroups(desk)).map(viewOf) } }
+      },
     }),
     get('/v1/ops/groups/:group', {
       summary: 'Look into a consumer group, partition by partition.',
