@@ -6,6 +6,7 @@ import { Fetcher, type Reading } from './fetcher.ts'
 import { NOTHING_TOLD } from '../runtime/channels.ts'
 import { Lane } from './lane.ts'
 import { HEADS_TOPIC, readHeadsRecord, type AnnouncedHead } from './heads-record.ts'
+import type { StrangeRecord } from '../parking/stranger-letter.ts'
 import { fromKafka, type FetchedRecord, type RelayedRecord } from './record-headers.ts'
 
 /** Where reading may begin after a restart: a hint, the cursors decide. */
@@ -34,8 +35,8 @@ export interface KafkaLogOptions {
 
 export interface KafkaLogObserver {
   readonly failed: (error: unknown) => void
-  /** A record in one of our topics that no relay put there: it is left alone, and told. */
-  readonly stranger: (record: FetchedRecord, why: string) => void
+  /** A record in one of our topics that no relay put there. Resolves when it is kept among the dead letters. */
+  readonly stranger: (record: StrangeRecord) => Promise<boolean>
 }
 
 interface OpenLane {
@@ -44,7 +45,12 @@ interface OpenLane {
   topicId: string | undefined
   /** From the first offset that Kafka keeps: what is not found from there is missing. */
   isFromStart: boolean
+  /** Offsets of strangers that are not kept yet: a restart has to find them again. */
+  readonly strangers: Set<bigint>
 }
+
+/** So many strangers of a partition wait to be kept, and no more is fetched of it. */
+const STRANGERS_WAIT = 100
 
 export class KafkaLog implements Log {
   readonly isElsewhere = true
@@ -84,6 +90,7 @@ export class KafkaLog implements Log {
       lane: new Lane(),
       topicId: known?.topicId,
       isFromStart: offset === 0n,
+      strangers: new Set(),
     })
   }
 
@@ -125,13 +132,30 @@ export class KafkaLog implements Log {
     const ours: { record: RelayedRecord; offset: bigint }[] = []
     for (const fetched of records) {
       const record = fromKafka(fetched)
-      if ('stranger' in record) this.#options.observer.stranger(fetched, record.stranger)
+      if ('stranger' in record)
+        this.#takeStranger(open, { ...fetched, topicId, code: record.code, why: record.stranger })
       // What nobody reads here would never be dropped, and fill the lane for the others.
       else if (this.#options.reads(record.topic, record.source)) ours.push({ record, offset: fetched.offset })
     }
     const changed = open.lane.add(ours)
-    reading.isFull = open.lane.isFull
+    reading.isFull = isFull(open)
     if (changed.size > 0) this.#options.grown([...changed])
+  }
+
+  #takeStranger(open: OpenLane, record: StrangeRecord): void {
+    open.strangers.add(record.offset)
+    void this.#options.observer.stranger(record).then((isKept) => {
+      // Not before the end of the process: then the next one finds it again.
+      if (!isKept) return
+      open.strangers.delete(record.offset)
+      this.#makeRoom(open)
+    })
+  }
+
+  #makeRoom(open: OpenLane): void {
+    if (!open.reading.isFull || isFull(open)) return
+    open.reading.isFull = false
+    this.#fetcher.wake()
   }
 
   #hearHeads(records: readonly FetchedRecord[]): void {
@@ -202,10 +226,7 @@ export class KafkaLog implements Log {
       if (found === undefined && isOnKafka) this.#beginAgain(open.reading, 0n)
       open.lane.drop(source, from)
       rows.set(open, found ?? [])
-      if (open.reading.isFull && !open.lane.isFull) {
-        open.reading.isFull = false
-        this.#fetcher.wake()
-      }
+      this.#makeRoom(open)
     }
     return [...rows.values()].flat()
   }
@@ -233,12 +254,17 @@ export class KafkaLog implements Log {
 
   /** Where reading may begin after a restart. */
   positions(): readonly Position[] {
-    return [...this.#lanes.values()].flatMap(({ reading: { topic, partition }, lane, topicId }) => {
+    return [...this.#lanes.values()].flatMap(({ reading: { topic, partition }, lane, topicId, strangers }) => {
       const offset = lane.resumeAt()
       if (offset === undefined || topicId === undefined) return []
-      return [{ topic, partition, topicId, offset: Number(offset) }]
+      const least = [...strangers].reduce((lowest, each) => (each < lowest ? each : lowest), offset)
+      return [{ topic, partition, topicId, offset: Number(least) }]
     })
   }
+}
+
+function isFull({ lane, strangers }: OpenLane): boolean {
+  return lane.isFull || strangers.size >= STRANGERS_WAIT
 }
 
 /** A row of a database holds what one transaction appended; here each record is a row of its own. */

@@ -23,6 +23,7 @@ import type { MirroredRuntime } from './mirrored-places.ts'
 import { OffsetAdmin } from './offset-admin.ts'
 import { PositionStore } from './position-store.ts'
 import { topicsOf } from './rights.ts'
+import { Strangers } from './strangers.ts'
 import { Relays } from './relays.ts'
 import { TopicAdmin } from './topics.ts'
 
@@ -83,6 +84,7 @@ export class OpenKafka {
   #databases: readonly Database[] = []
   #relays: Relays | undefined
   #reader: { readonly log: KafkaLog; readonly store: PositionStore } | undefined
+  #strangers: Strangers | undefined
   #groupOffsets: GroupOffsets | undefined
   #cancelWriting = (): void => undefined
   #failure: string | undefined
@@ -132,6 +134,8 @@ export class OpenKafka {
     if (topics.length === 0 || !settings.roles.includes('worker')) return
     const store = new PositionStore(urlOf(settings, databases[0]?.services ?? []), chosen.join(','))
     await store.prepare()
+    const strangers = new Strangers({ ...this.#options, registry, databases })
+    this.#strangers = strangers
     const log = new KafkaLog({
       address: this.#address,
       clock,
@@ -144,7 +148,7 @@ export class OpenKafka {
         this.#failure = undefined
         noticed(sources)
       },
-      observer: { failed: (error) => this.#tell(error), stranger: (record, why) => this.#tellStranger(record, why) },
+      observer: { failed: (error) => this.#tell(error), stranger: (record) => strangers.take(record) },
     })
     this.#reader = { log, store }
     log.start()
@@ -164,13 +168,6 @@ export class OpenKafka {
     const reason = kafkaReason(error)
     if (reason !== this.#failure) this.#options.log.warn(`Kafka can't be read at present: ${reason}.`)
     this.#failure = reason
-  }
-
-  #tellStranger({ topic, partition, offset }: { topic: string; partition: number; offset: bigint }, why: string): void {
-    this.#options.log.error(`A record at offset ${offset} is none of ours: ${why}. It is left alone.`, {
-      topic,
-      partition,
-    })
   }
 
   /** What was appended by this process. */
@@ -221,6 +218,7 @@ export class OpenKafka {
     this.#cancelWriting()
     await this.#groupOffsets?.stop()
     const { log, store } = this.#reader ?? {}
+    this.#strangers?.stop()
     await log?.stop()
     await store?.write(log?.positions() ?? []).catch(() => undefined)
     await store?.close()

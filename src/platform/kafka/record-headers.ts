@@ -1,5 +1,6 @@
 // How a record of a log looks on Kafka: a CloudEvent in binary mode, with its place in our log in headers of our own.
 import type { LogRecord } from '../log/record.ts'
+import type { StrangerCode } from '../parking/stranger-letter.ts'
 import type { OutgoingRecord } from './transactional-producer.ts'
 
 /** Names of headers; those of CloudEvents are from its Kafka binding 1.0.2, traceparent from W3C Trace Context. */
@@ -81,6 +82,7 @@ export interface FetchedRecord {
 /** A record in one of our topics that the relay did not put there, or not so. */
 export interface Stranger {
   readonly stranger: string
+  readonly code: StrangerCode
 }
 
 export interface RelayedRecord extends LogRecord {
@@ -92,18 +94,20 @@ export function fromKafka(fetched: FetchedRecord): RelayedRecord | Stranger {
   const texts = new Map(fetched.headers.map(([name, value]) => [name?.toString() ?? '', value?.toString() ?? '']))
   const text = (name: HeaderName): string => texts.get(HEADERS[name]) ?? ''
   const missing = NEEDED.filter((name) => text(name) === '').map((name) => HEADERS[name])
-  if (missing.length > 0) return { stranger: `it has no ${missing.join(', ')}` }
+  if (missing.length > 0) return { stranger: `it has no ${missing.join(', ')}`, code: 'KAFKA_NO_HEADERS' }
   const numbers = Object.fromEntries(WHOLE.map((name) => [name, wholeNumber(text(name))])) as Record<
     (typeof WHOLE)[number],
     number
   >
   const wrong = WHOLE.find((name) => Number.isNaN(numbers[name]))
-  if (wrong !== undefined) return { stranger: `its ${HEADERS[wrong]} is no whole number` }
+  if (wrong !== undefined) {
+    return { stranger: `its ${HEADERS[wrong]} is no whole number`, code: 'KAFKA_BROKEN_HEADERS' }
+  }
   if (text('topic') !== fetched.topic || numbers.partition !== fetched.partition) {
-    return { stranger: `it was written for ${text('topic')}/${numbers.partition}` }
+    return { stranger: `it was written for ${text('topic')}/${numbers.partition}`, code: 'KAFKA_WRONG_PLACE' }
   }
   const data = parsed(fetched.value)
-  if (data === undefined) return { stranger: 'its body is no JSON' }
+  if (data === undefined) return { stranger: 'its body is no JSON', code: 'KAFKA_NO_JSON' }
   const traceparent = texts.get(HEADERS.traceparent)
   return {
     type: text('type'),

@@ -1,5 +1,6 @@
 // What a job will do, before it does anything: told as a dry run, or written down, a draft for each database.
 import type { Role } from '../../kernel/route.ts'
+import { isStrangerCode } from '../parking/stranger-letter.ts'
 import { nameOf } from '../parking/parked-key.ts'
 import type { Store } from '../ports.ts'
 import type { Draft } from './redrive-freeze.ts'
@@ -53,6 +54,7 @@ export function dryRun(letters: readonly Candidate[], request: RedriveRequest): 
 
 function whyLeftOut(letter: Candidate, { action, maxRedrives }: RedriveRequest): string | undefined {
   if (letter.status !== 'dead') return letter.status
+  if (action === 'redrive' && isStrangerCode(letter.code)) return WHY.noMessage
   return action === 'redrive' && letter.redriveCount >= maxRedrives ? WHY.tooOften : undefined
 }
 

@@ -2,6 +2,7 @@
 import { giveUp, planOf, sendAgain } from '../parking/dead-letter-office.ts'
 import type { Docket } from '../parking/docket.ts'
 import { openDocket } from '../parking/docket.ts'
+import { isStrangerCode } from '../parking/stranger-letter.ts'
 import { nameOf } from '../parking/parked-key.ts'
 import type { Clock, Store, Transaction, Write } from '../ports.ts'
 import type { Registry } from '../runtime/registry.ts'
@@ -48,6 +49,7 @@ export const WHY = {
   gone: 'gone',
   behind: 'behind an older dead letter of its key',
   tooOften: 'redriven too often',
+  noMessage: 'no message, but a record of somebody else on Kafka',
 } as const
 
 /**
@@ -213,5 +215,6 @@ function whyLeftOut(
 ): string | undefined {
   if (letter === undefined) return WHY.gone
   if (letter.status !== 'dead') return letter.status
+  if (action === 'redrive' && isStrangerCode(letter.code)) return WHY.noMessage
   return action === 'redrive' && letter.redriveCount >= maxRedrives ? WHY.tooOften : undefined
 }

@@ -28,6 +28,7 @@ export interface Candidate extends KeyName, Place {
   readonly service: string
   readonly store: Store
   readonly handler: string
+  readonly code: string
   readonly redriveCount: number
   readonly status: string
 }
@@ -91,7 +92,7 @@ async function readCandidates(
 ): Promise<readonly Candidate[]> {
   const rows = await store.query<Omit<Candidate, 'service' | 'store'>>(
     `SELECT id, consumer_group AS "group", key_name AS "keyName", key, parked_at AS "parkedAt", position, sequence,
-       handler, redrive_count AS "redriveCount", status
+       handler, code, redrive_count AS "redriveCount", status
      FROM ${store.tableName(service, 'dead_letters')} ${where}`,
     values,
   )
