@@ -1,5 +1,6 @@
 // All commands of the command line: each with its help, and what runs it, which is loaded only when it is called.
 import { SERVER_SETTINGS as server, flagsOf, type Command } from './command.ts'
+import { copyCommands } from './copy-commands.ts'
 import { deadLetterCommands } from './dead-letter-commands.ts'
 import { groupCommands } from './group-commands.ts'
 import { topicCommands } from './topic-commands.ts'
@@ -201,4 +202,5 @@ export const commands: readonly Command[] = [
   check,
   backup,
   restore,
+  ...copyCommands,
 ]

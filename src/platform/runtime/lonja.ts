@@ -2,6 +2,7 @@
 import type { Reader, Reply, StoryEntry } from '../../kernel/route.ts'
 import type { Service } from '../../kernel/service.ts'
 import type { Application, GroupLag, PartHealth, Submission } from '../application.ts'
+import { requireHome } from '../copy/moves.ts'
 import type { Clock, Log, Membership, Random, Store } from '../ports.ts'
 import type { DeadLetter } from '../parking/dead-letter.ts'
 import type { Decision, OfficeOptions } from '../parking/dead-letter-office.ts'
@@ -16,6 +17,7 @@ import { Hand } from '../takeover/hand.ts'
 import { Redrives } from '../operations/redrives.ts'
 import { PARKING_NEWS } from '../parking/parking.ts'
 import { Scaling, type KafkaSide } from '../scaling/scaling.ts'
+import { PLATFORM_SCHEMA } from '../store/tables.ts'
 import { LiveTables } from '../rebuild/live-tables.ts'
 import { Rebuilds } from '../rebuild/rebuilds.ts'
 import { endOf, oneByOneText } from './channels.ts'
@@ -156,8 +158,11 @@ export class Lonja implements Application {
   /** Makes what is missing in each database, then goes on where the last run ended. */
   async start(): Promise<void> {
     for (const { store, services } of this.#options.databases) {
-      const schemas = this.registry.schemas.filter(({ schema }) => schema === 'lonja' || services.includes(schema))
-      await store.migrate(schemas)
+      const ofServices = this.registry.schemas.filter(({ schema }) => services.includes(schema))
+      // The platform's first: its table of moves says whether the shop lives here at all.
+      await store.migrate(this.registry.schemas.filter(({ schema }) => schema === PLATFORM_SCHEMA))
+      await requireHome(store, this.now())
+      await store.migrate(ofServices)
     }
     for (const runtime of this.runtimes) await runtime.start()
     await this.rebuilds.begin()

@@ -10,6 +10,7 @@ import { eventsOf } from '../../kernel/saga.ts'
 import { MESSAGE_DIED, messageDied } from '../../kernel/message-died.ts'
 import type { AskedOfSaga } from '../../kernel/saga-acts.ts'
 import { sagaActMessages, sagaActOf } from '../../kernel/saga-acts.ts'
+import { movesTable } from '../copy/moves.ts'
 import type { AskedOfGroup } from '../operations/pause-state.ts'
 import { isPauseCommand, pauseMessages, pauseReactions, pausesKind } from '../operations/pause-state.ts'
 import type { SchemaDeclaration, Table } from '../ports.ts'
@@ -323,6 +324,7 @@ function schemasOf(
         redrivesTable,
         redriveLettersTable,
         letterEditsTable,
+        movesTable,
       ],
       topics: [],
     },

@@ -3,6 +3,7 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSy
 import { dirname } from 'node:path'
 import { DatabaseSync, backup } from 'node:sqlite'
 import { lockSqlite } from './sqlite-lock.ts'
+import { sealOf } from './sqlite-seal.ts'
 import { incarnationsIn, startIncarnation } from './sqlite-incarnation.ts'
 
 /** What can't be copied or put back, in a sentence for the person who asked. */
@@ -61,6 +62,13 @@ export async function restoreSqlite(
   if (!existsSync(file)) throw new BackupError(`There is no backup ${file}: check its name.`)
   const unlock = lockSqlite(path)
   try {
+    const seal = sealOf(path)
+    if (seal !== undefined) {
+      throw new BackupError(
+        `The shop in ${path} lives in ${seal.other} now: a backup in its place would be a second shop with the same past. ` +
+          'Where that is what you want, move the file away first.',
+      )
+    }
     if (existsSync(path) && !force) {
       throw new BackupError(`${path} exists already: move it away, or say --force to replace it.`)
     }
