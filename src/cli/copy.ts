@@ -1,6 +1,6 @@
 // The command `lonja copy`: moves an embedded installation to PostgreSQL, and seals the file that it came from.
 import { servicesWith } from '../app.ts'
-import { CopyError } from '../platform/copy/copy-error.ts'
+import { CopyError } from '../platform/copy/moves.ts'
 import { copyDatabase, type CopyReport } from '../platform/copy/copy-database.ts'
 import { buildRegistry } from '../platform/runtime/registry.ts'
 import type { Settings } from '../platform/settings.ts'

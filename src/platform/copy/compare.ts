@@ -1,7 +1,7 @@
 // Reads a copied table back and compares it with its source, cell by cell: what differs is named, and ends the copy.
 import type { Row, Store, Table } from '../ports.ts'
 import { chunksOf } from './chunks.ts'
-import { CopyError } from './copy-error.ts'
+import { CopyError } from './moves.ts'
 
 /** What is quoted of a cell that differs: enough to find it, too little to tell much of a person. */
 const QUOTED_LENGTH = 40
@@ -63,7 +63,8 @@ function compareRows(table: Table, rows: readonly Row[], found: readonly Row[]):
   for (const [index, row] of rows.entries()) {
     const copied = found[index]
     if (copied === undefined || !isSame(keyOf(table, row), keyOf(table, copied))) {
-      throw differs(table, row, 'is not in the copy')
+      const isMore = copied !== undefined && found.length > rows.length
+      throw isMore ? differs(table, copied, 'is only in the copy') : differs(table, row, 'is not in the copy')
     }
     if (isSame(row, copied)) continue
     const at = row.findIndex((cell, column) => cell !== copied[column])
@@ -84,7 +85,7 @@ function keyOf({ keyWidth }: Table, row: Row): Row {
 function differs(table: Table, row: Row, how: string): CopyError {
   const key = keyOf(table, row).map((cell) => String(cell).slice(0, QUOTED_LENGTH))
   return new CopyError(
-    `The row ${key.join('/')} of ${table.schema}.${table.name} ${how}, so nothing was moved. Run the copy again; if it ` +
-      'says so again, report it.',
+    `The row ${key.join('/')} of ${table.schema}.${table.name} ${how}, so nothing was moved. Run the copy again; if ` +
+      'it says so again, report it.',
   )
 }

@@ -5,8 +5,7 @@ import { Conflict } from '../ports.ts'
 import type { Registry } from '../runtime/registry.ts'
 import { chunksOf } from './chunks.ts'
 import { compareTable } from './compare.ts'
-import { CopyError, CopyStopped } from './copy-error.ts'
-import { readMoves, writeMove, type Move } from './moves.ts'
+import { CopyError, CopyStopped, readMoves, writeMove, type Move } from './moves.ts'
 import { openSource, type CopySource } from './source.ts'
 import { fill, movesIn, openTarget, prepareTarget, type CopyTarget } from './target.ts'
 
@@ -155,9 +154,10 @@ class Copy {
   async #finish(left: Move): Promise<CopyReport> {
     const move = (await movesIn(this.#target)).find(({ id }) => id === left.id)
     if (move === undefined) {
+      const since = new Date(left.at).toISOString()
       throw new CopyError(
-        `The shop in ${this.#source.name} lives in ${left.other} since ${new Date(left.at).toISOString()}: a second copy ` +
-          'would be a second shop with the same past.',
+        `The shop in ${this.#source.name} lives in ${left.other} since ${since}: a second copy would be a second ` +
+          'shop with the same past.',
       )
     }
     if (move.state === 'whole') await writeMove(this.#target.store, move, 'here', this.#plan.clock.now())
@@ -172,7 +172,8 @@ class Copy {
   #goOn(): void {
     if (this.#plan.signal?.aborted !== true) return
     throw new CopyStopped(
-      `Stopped: nothing was moved, and ${this.#source.name} can be served as before. The same command copies from the start.`,
+      `Stopped: nothing was moved, and ${this.#source.name} can be served as before. The same command copies from ` +
+        'the start.',
     )
   }
 

@@ -47,6 +47,16 @@ export class NotHome extends Error {
   override readonly name = 'NotHome'
 }
 
+/** What stands in the way of a copy, in a sentence for the person who asked for it: nothing was moved. */
+export class CopyError extends Error {
+  override readonly name: string = 'CopyError'
+}
+
+/** The copy was asked to stop before it was done. */
+export class CopyStopped extends CopyError {
+  override readonly name = 'CopyStopped'
+}
+
 export async function readMoves(store: Store): Promise<readonly Move[]> {
   const names = movesTable.columns.map(({ name }) => name).join(', ')
   return store.query<Move>(`SELECT ${names} FROM ${store.tableName(movesTable.schema, movesTable.name)}`)
@@ -85,14 +95,15 @@ export async function requireHome(store: Store, now: number): Promise<void> {
     }
     if (state === 'copying') {
       throw new NotHome(
-        `Only a part of ${other} was copied here so far. Wait until \`lonja copy\` is done; where it broke off, run it again.`,
+        `Only a part of ${other} was copied here so far. Wait until \`lonja copy\` is done; where it broke off, run ` +
+          'it again.',
       )
     }
     if (state !== 'whole') continue
     if (!isSealedFor(move)) {
       throw new NotHome(
-        `${other} was copied here from the machine ${move.host}, and the copy was not brought to its end: run the same ` +
-          '`lonja copy` there once more, which takes a moment.',
+        `${other} was copied here from the machine ${move.host}, and the copy was not brought to its end: run the ` +
+          'same `lonja copy` there once more, which takes a moment.',
       )
     }
     await writeMove(store, move, 'here', now)

@@ -10,8 +10,7 @@ import { SqliteRows } from '../store/sqlite-rows.ts'
 import { openSqlite } from '../store/sqlite.ts'
 import { sqliteName } from '../store/sqlite-statements.ts'
 import { copiedTables, type CopiedTables } from './copied-tables.ts'
-import { CopyError } from './copy-error.ts'
-import { movesTable, readMoves, type Move } from './moves.ts'
+import { CopyError, movesTable, readMoves, type Move } from './moves.ts'
 
 /** Of SQLite alone, or of the copy. */
 const OWN_TABLES: ReadonlySet<string> = new Set(['lonja_schemas', 'lonja_topics', sqliteName('lonja', 'moves')])
@@ -85,8 +84,8 @@ function refuseUnknown(rows: SqliteRows, { schemas, tables, logs }: CopiedTables
   const lost = unknown.find((name) => !rows.isEmpty(name))
   if (lost === undefined) return
   throw new CopyError(
-    `The table ${lost} holds rows, and this program does not know it, so it would be lost: copy with the program that ` +
-      'last served the file, or drop the table.',
+    `The table ${lost} holds rows, and this program does not know it, so it would be lost: copy with the program ` +
+      'that last served the file, or drop the table.',
   )
 }
 

@@ -4,8 +4,7 @@ import { hostname } from 'node:os'
 import type { Store, Table, Write } from '../ports.ts'
 import { PostgresTarget, placeName } from '../store/postgres-target.ts'
 import { openPostgres } from '../store/postgres.ts'
-import { CopyError } from './copy-error.ts'
-import { movesTable, moveWrite, readMoves, writeMove, type Move } from './moves.ts'
+import { CopyError, movesTable, moveWrite, readMoves, writeMove, type Move } from './moves.ts'
 import type { CopySource } from './source.ts'
 
 export interface CopyTarget {
@@ -77,7 +76,8 @@ async function requireOwnHalf(move: Move, target: CopyTarget, source: CopySource
   const isSame = state === 'copying' || (await logIdOf(target.store)) === (await logIdOf(source.store))
   if (isOurs && isSame) return
   throw new CopyError(
-    `${target.name} is being copied into from ${other} on the machine ${host}: run that copy again, or name an empty database.`,
+    `${target.name} is being copied into from ${other} on the machine ${host}: run that copy again, or name an ` +
+      'empty database.',
   )
 }
 

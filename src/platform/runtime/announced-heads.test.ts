@@ -46,3 +46,19 @@ test('of a log elsewhere nothing is known before it has told', () => {
   const told = new Map(channels.all.map(({ source, announced }) => [source, announced]))
   assert.deepEqual([told.get('depot'), told.get('shop')], [NOTHING_TOLD, undefined])
 })
+
+test('a group that has read nothing begins where a log elsewhere begins, once that is told', () => {
+  const registry = buildRegistry([shopService, depotService])
+  const channels = new Channels(registry, registry.groups)
+  const heard = channels.of('depot').find(({ cursors }) => cursors.length > 0) ?? assert.fail('nobody hears the depot')
+  const { topic, partition, cursors } = heard
+  const told = { source: 'depot', topic, partition, generation: 1, incarnation: 1, next: 1500, appendedAt: 0 }
+  channels.applyHeads([{ ...told, first: 0, next: 0 }], 0)
+  const [cursor = assert.fail()] = cursors
+  Object.assign(cursor, { stopped: 'record 0 is missing' })
+  channels.applyHeads([{ ...told, first: 1200 }], 0)
+  assert.deepEqual([cursor.next, cursor.beganAt, cursor.stopped], [1200, 'first 1200', undefined])
+  Object.assign(cursor, { version: 3, next: 1210 })
+  channels.applyHeads([{ ...told, first: 1300 }], 0)
+  assert.deepEqual([cursor.next, cursor.beganAt], [1210, 'first 1200'])
+})

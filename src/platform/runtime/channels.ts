@@ -222,8 +222,21 @@ export class Channels {
       channel.incarnation = head.incarnation
       channel.appendedAt = head.appendedAt
       channel.announced = head.announced
+      for (const cursor of channel.cursors) beginAtFirst(cursor)
     }
   }
+}
+
+/**
+ * Where a log elsewhere begins is heard some moments after the start: a group that has read nothing of it begins there
+ * then, and does not wait for what is no longer kept.
+ */
+function beginAtFirst(cursor: Cursor): void {
+  const { channel, version, next } = cursor
+  if (version > 0 || next >= channel.first) return
+  cursor.next = channel.first
+  cursor.beganAt = beginningText(channel.first)
+  cursor.stopped = undefined
 }
 
 /** Of a log elsewhere of which nothing was heard yet. */

@@ -65,8 +65,8 @@ export async function restoreSqlite(
     const seal = sealOf(path)
     if (seal !== undefined) {
       throw new BackupError(
-        `The shop in ${path} lives in ${seal.other} now: a backup in its place would be a second shop with the same past. ` +
-          'Where that is what you want, move the file away first.',
+        `The shop in ${path} lives in ${seal.other} now: a backup in its place would be a second shop with the same ` +
+          'past. Where that is what you want, move the file away first.',
       )
     }
     if (existsSync(path) && !force) {
