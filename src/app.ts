@@ -173,7 +173,8 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
   const store = [...new Set(opened.databases.map(({ store: { dialect } }) => dialect))].join('+')
   const { alertUrl: url, alertSecret: secret } = settings
   const alerts = openAlerts({ url, secret, clock: systemClock, telemetry: { log, metrics } })
-  const told = alerts.observing(observeRuntime(store, { log, metrics }))
+  const observed = alerts.observing(observeRuntime(store, { log, metrics }))
+  const told = kafka?.observing(observed) ?? observed
   const { observer, count } = countCompensations(tracing?.observing(told) ?? told, services)
   kafka?.join(opened.databases)
   const application = new Lonja({
@@ -214,7 +215,7 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
   alerts.start({ registry: application.registry, databases: hosting(opened, chosen), works })
   caretakers.start()
   watch(metrics, application, opened)
-  kafka?.lookAt(metrics)
+  kafka?.lookAt(metrics, () => application.lags())
   return { application, compensations: count, stop: stopAll }
 }
 

@@ -38,6 +38,7 @@ test('without anything, the defaults hold', () => {
     kafkaUsername: undefined,
     kafkaPassword: '',
     kafkaPasswordFile: undefined,
+    kafkaIgnoredLogs: [],
     relayBacklogLimit: 100_000,
     services: 'all',
     roles: ['api', 'worker'],

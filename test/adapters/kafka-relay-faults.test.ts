@@ -151,7 +151,8 @@ suite('the relay under faults', async () => {
       relays.wake()
       await waitFor(() => hasAll(listener.arrived, 6), { withinMs })
       assertNothingLost(listener.arrived, [1, 3, 2])
-      const sentence = 'Kafka refuses what huge appended to huge.events/0 as 1 to 1: MESSAGE_TOO_LARGE'
+      const sentence =
+        'Kafka refuses what huge appended to huge.events/0 as 1 to 1: MESSAGE_TOO_LARGE (see `lonja topics check`)'
       const place = { source: 'huge', topic: 'huge.events', partition: 0, records: 3, stopped: sentence }
       const [standing, ...others] = await relays.backlog()
       assert.deepEqual([{ ...place, oldestAt: standing?.oldestAt }, []], [standing, others])

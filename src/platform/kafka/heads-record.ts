@@ -26,6 +26,8 @@ export interface AnnouncedHead {
   /** What lies below is no longer kept there. */
   readonly first: number
   readonly next: number
+  /** The identity of the source's log; undefined where its relay does not tell. */
+  readonly logId?: string | undefined
   /** Everything that was appended before is counted. Milliseconds since the epoch, by the database's clock. */
   readonly asOf: number
 }
@@ -35,10 +37,13 @@ type Told = readonly [topic: string, partition: number, generation: number, firs
 interface Announcement {
   readonly asOf: number
   readonly heads: Readonly<Record<string, readonly Told[]>>
+  /** The identity of each source's log. */
+  readonly logs?: Readonly<Record<string, string>>
 }
 
-/** @param name of the database among those that announce here. */
-export function headsRecord(name: string, heads: readonly AnnouncedHead[]): OutgoingRecord {
+/** @param logIds of the sources of the database; the lowest is its name among those that announce here. */
+export function headsRecord(logIds: ReadonlyMap<string, string>, heads: readonly AnnouncedHead[]): OutgoingRecord {
+  const [name = ''] = [...logIds.values()].toSorted()
   const bySource = Map.groupBy(heads, ({ source }) => source)
   const asOf = Math.min(...heads.map((head) => head.asOf))
   const announcement: Announcement = {
@@ -56,6 +61,7 @@ export function headsRecord(name: string, heads: readonly AnnouncedHead[]): Outg
         ]),
       ]),
     ),
+    logs: Object.fromEntries(logIds),
   }
   const [key, value] = [Buffer.from(name), Buffer.from(JSON.stringify(announcement))]
   return { topic: HEADS_TOPIC, partition: 0, key, value, headers: new Map(), timestamp: BigInt(asOf) }
@@ -64,10 +70,10 @@ export function headsRecord(name: string, heads: readonly AnnouncedHead[]): Outg
 /** What is none is nobody's announcement. */
 export function readHeadsRecord({ value }: FetchedRecord): readonly AnnouncedHead[] {
   try {
-    const { asOf, heads } = JSON.parse(value?.toString() ?? '') as Announcement
+    const { asOf, heads, logs = {} } = JSON.parse(value?.toString() ?? '') as Announcement
     return Object.entries(heads).flatMap(([source, told]) =>
       told.map(([topic, partition, generation, first, next, made = 1]) => {
-        return { source, topic, partition, generation, first, next, made, asOf }
+        return { source, topic, partition, generation, first, next, made, asOf, logId: logs[source] }
       }),
     )
   } catch {

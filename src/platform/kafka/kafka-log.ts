@@ -7,6 +7,7 @@ import { NOTHING_TOLD } from '../runtime/channels.ts'
 import { Lane } from './lane.ts'
 import { HEADS_TOPIC, readHeadsRecord, type AnnouncedHead } from './heads-record.ts'
 import type { StrangeRecord } from '../parking/stranger-letter.ts'
+import { KnownLogs } from './known-logs.ts'
 import { fromKafka, type FetchedRecord, type RelayedRecord } from './record-headers.ts'
 
 /** Where reading may begin after a restart: a hint, the cursors decide. */
@@ -28,6 +29,8 @@ export interface KafkaLogOptions {
   /** Whether this process works on the partition, of topics that have so many. */
   readonly holds: (partitions: number, partition: number) => boolean
   readonly positions: readonly Position[]
+  /** Which log goes by which source's name; unless given, whoever comes first. */
+  readonly known?: KnownLogs
   /** Told which sources have something new. */
   readonly grown: (sources: readonly string[]) => void
   readonly observer: KafkaLogObserver
@@ -47,6 +50,8 @@ interface OpenLane {
   isFromStart: boolean
   /** Offsets of strangers that are not kept yet: a restart has to find them again. */
   readonly strangers: Set<bigint>
+  /** Sources under whose name another log writes here too: nothing of them is read from there on. */
+  readonly stopped: Set<string>
 }
 
 /** So many strangers of a partition wait to be kept, and no more is fetched of it. */
@@ -58,12 +63,14 @@ export class KafkaLog implements Log {
   readonly #lanes = new Map<string, OpenLane>()
   readonly #announced = new Map<string, ReadonlyMap<string, AnnouncedHead>>()
   readonly #headsReading: Reading = { topic: HEADS_TOPIC, partition: 0, offset: 0n, isFull: false }
+  readonly #known: KnownLogs
   readonly #fetcher: Fetcher
   /** Of topics that were scaled, by topic and source. */
   readonly #counts = new Map<string, Map<string, number>>()
 
   constructor(options: KafkaLogOptions) {
     this.#options = options
+    this.#known = options.known ?? new KnownLogs(new Map())
     for (const name of options.topics) {
       const { partitions } = topicNamed(name)
       for (let partition = 0; partition < partitions; partition += 1) this.#open(name, partition)
@@ -91,6 +98,7 @@ export class KafkaLog implements Log {
       topicId: known?.topicId,
       isFromStart: offset === 0n,
       strangers: new Set(),
+      stopped: new Set(),
     })
   }
 
@@ -135,11 +143,18 @@ export class KafkaLog implements Log {
       if ('stranger' in record)
         this.#takeStranger(open, { ...fetched, topicId, code: record.code, why: record.stranger })
       // What nobody reads here would never be dropped, and fill the lane for the others.
-      else if (this.#options.reads(record.topic, record.source)) ours.push({ record, offset: fetched.offset })
+      else if (this.#follows(open, record)) ours.push({ record, offset: fetched.offset })
     }
-    const changed = open.lane.add(ours)
+    const changed = new Set([...open.lane.add(ours), ...open.stopped])
     reading.isFull = isFull(open)
     if (changed.size > 0) this.#options.grown([...changed])
+  }
+
+  #follows({ stopped }: OpenLane, { topic, source, logId }: RelayedRecord): boolean {
+    if (!this.#options.reads(topic, source) || stopped.has(source)) return false
+    const judgement = this.#known.judge(source, logId)
+    if (judgement === 'unknown') stopped.add(source)
+    return judgement === 'known'
   }
 
   #takeStranger(open: OpenLane, record: StrangeRecord): void {
@@ -162,6 +177,8 @@ export class KafkaLog implements Log {
     const sources = new Set<string>()
     for (const record of records) {
       for (const head of readHeadsRecord(record)) {
+        const { source, logId } = head
+        if (logId !== undefined && this.#known.judge(source, logId) !== 'known') continue
         const heads = new Map(this.#announced.get(head.source))
         this.#announced.set(head.source, heads.set(`${head.topic}/${head.partition}`, head))
         sources.add(head.source)
@@ -186,13 +203,14 @@ export class KafkaLog implements Log {
     const open = this.#lanes.get(`${reading.topic}/${reading.partition}`)
     reading.offset = offset
     reading.isFull = false
+    open?.stopped.clear()
     if (open !== undefined) Object.assign(open, { lane: new Lane(), isFromStart: true })
   }
 
   async heads(source: string): Promise<readonly Head[]> {
     const announced = this.#announced.get(source)
     const heads: Head[] = []
-    for (const { reading, lane } of this.#lanes.values()) {
+    for (const { reading, lane, stopped } of this.#lanes.values()) {
       const { topic, partition } = reading
       const end = lane.endOf(source)
       const told = announced?.get(`${topic}/${partition}`)
@@ -205,7 +223,8 @@ export class KafkaLog implements Log {
         incarnation: end?.incarnation ?? 1,
         first: told?.first ?? 0,
         made: told?.made ?? 1,
-        next: end?.next ?? 0,
+        // One above what there is, so that whoever reads on finds it missing and stands still.
+        next: (end?.next ?? 0) + (stopped.has(source) ? 1 : 0),
         appendedAt: end?.appendedAt ?? 0,
         announced: told ?? NOTHING_TOLD,
       })

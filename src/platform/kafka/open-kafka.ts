@@ -1,12 +1,13 @@
 // From settings to what a process does with Kafka: it ships the logs of its databases, and reads those of others.
 import { topicNamed, type Topic } from '../../kernel/message.ts'
 import type { Service } from '../../kernel/service.ts'
-import type { PartHealth } from '../application.ts'
+import type { GroupLag, PartHealth } from '../application.ts'
 import type { NeededFrom } from '../retention/needs.ts'
 import { placeName } from '../rebuild/log-reader.ts'
 import type { Clock, Log } from '../ports.ts'
 import { StoreRefused } from '../ports.ts'
 import type { Database } from '../runtime/lonja.ts'
+import type { Observer } from '../runtime/observer.ts'
 import { buildRegistry, type Registry } from '../runtime/registry.ts'
 import type { Settings } from '../settings.ts'
 import { placesWith } from '../store/open-databases.ts'
@@ -17,15 +18,19 @@ import { checkKafka, KafkaUnavailable } from './check-kafka.ts'
 import { GroupOffsets } from './group-offsets.ts'
 import { headsTopic } from './heads-record.ts'
 import { kafkaReason } from './kafka-error.ts'
+import { KafkaCounts, kafkaHealth, type KafkaHealth } from './kafka-health.ts'
 import { KafkaLog } from './kafka-log.ts'
+import { KnownLogs, KnownLogStore, unknownLogText } from './known-logs.ts'
 import { kafkaAddressOf } from './kafka-settings.ts'
 import type { MirroredRuntime } from './mirrored-places.ts'
 import { OffsetAdmin } from './offset-admin.ts'
 import { PositionStore } from './position-store.ts'
 import { topicsOf } from './rights.ts'
 import { Strangers } from './strangers.ts'
+import type { StrangeRecord } from '../parking/stranger-letter.ts'
 import { Relays } from './relays.ts'
 import { TopicAdmin } from './topics.ts'
+import { KafkaWatch, type WatchedDatabase } from './watch.ts'
 
 export interface OpenKafkaOptions {
   readonly settings: Settings
@@ -83,7 +88,9 @@ export class OpenKafka {
   readonly #address: KafkaAddress
   #databases: readonly Database[] = []
   #relays: Relays | undefined
-  #reader: { readonly log: KafkaLog; readonly store: PositionStore } | undefined
+  readonly #counts = new KafkaCounts()
+  #watch: KafkaWatch | undefined
+  #reader: Reader | undefined
   #strangers: Strangers | undefined
   #groupOffsets: GroupOffsets | undefined
   #cancelWriting = (): void => undefined
@@ -98,10 +105,20 @@ export class OpenKafka {
   join(databases: readonly Database[]): void {
     const { settings } = this.#options
     this.#databases = databases
+    const topics = topicsUsed(this.#options)
+    this.#watch = new KafkaWatch({
+      ...this.#options,
+      address: this.#address,
+      topics,
+      databases: databases.map(watched),
+    })
     if (!settings.roles.includes('worker')) return
     const relayed = databases.map(({ services }) => ({ url: urlOf(settings, services), services }))
     const backlogLimit = settings.relayBacklogLimit
-    this.#relays = new Relays({ ...this.#options, address: this.#address, databases: relayed, backlogLimit })
+    const counts = this.#counts
+    const turned = (): void => this.#watch?.lookSoon()
+    const plan = { ...this.#options, address: this.#address, databases: relayed, backlogLimit }
+    this.#relays = new Relays({ ...plan, counts, turned })
   }
 
   /** The log of a service whose database is not opened here. */
@@ -113,6 +130,7 @@ export class OpenKafka {
   /** Ships, reads on where the last run was, and tells Kafka's tools how far the groups are. */
   async start(application: KafkaApplication): Promise<void> {
     await this.#relays?.start()
+    this.#watch?.start()
     await this.#startReading(application)
     const { settings, clock } = this.#options
     if (!settings.roles.includes('worker')) return
@@ -132,10 +150,12 @@ export class OpenKafka {
     const here = databases.map(({ services }) => services)
     const { read: topics } = topicsOf(registry, { databases: here, chosen })
     if (topics.length === 0 || !settings.roles.includes('worker')) return
-    const store = new PositionStore(urlOf(settings, databases[0]?.services ?? []), chosen.join(','))
+    const url = urlOf(settings, databases[0]?.services ?? [])
+    const [store, logStore] = [new PositionStore(url, chosen.join(',')), new KnownLogStore(url)]
     await store.prepare()
     const strangers = new Strangers({ ...this.#options, registry, databases })
     this.#strangers = strangers
+    const known = new KnownLogs(await logStore.read(), settings.kafkaIgnoredLogs)
     const log = new KafkaLog({
       address: this.#address,
       clock,
@@ -143,21 +163,24 @@ export class OpenKafka {
       reads: (topic, source) => registry.sourcesOf(topic).includes(source) && this.logOf(source) !== undefined,
       holds: (partitions, partition) => databases.some(({ membership }) => membership.holds(partitions, partition)),
       positions: await store.read(),
+      known,
       grown: (sources) => {
         // The databases elsewhere say something each second, so silence is told by the next failure.
         this.#failure = undefined
         noticed(sources)
       },
-      observer: { failed: (error) => this.#tell(error), stranger: (record) => strangers.take(record) },
+      observer: { failed: (error) => this.#tell(error), stranger: (record) => this.#takeStranger(strangers, record) },
     })
-    this.#reader = { log, store }
+    this.#reader = { log, store, known, logStore }
     log.start()
     this.#writePositions()
   }
 
   #writePositions(): void {
     this.#cancelWriting = this.#options.clock.after(WRITE_POSITIONS_MS, () => {
-      const { log, store } = this.#reader ?? {}
+      const { log, store, known, logStore } = this.#reader ?? {}
+      const changes = known?.takeChanges()
+      if (changes !== undefined) void logStore?.write(changes).catch(() => undefined)
       // A hint that is not written costs some reading at the next start.
       void store?.write(log?.positions() ?? []).catch(() => undefined)
       this.#writePositions()
@@ -165,9 +188,15 @@ export class OpenKafka {
   }
 
   #tell(error: unknown): void {
+    this.#counts.consumeErrors += 1
     const reason = kafkaReason(error)
     if (reason !== this.#failure) this.#options.log.warn(`Kafka can't be read at present: ${reason}.`)
     this.#failure = reason
+  }
+
+  #takeStranger(strangers: Strangers, record: StrangeRecord): Promise<boolean> {
+    this.#counts.strangers += 1
+    return strangers.take(record)
   }
 
   /** What was appended by this process. */
@@ -199,17 +228,57 @@ export class OpenKafka {
   }
 
   async health(): Promise<readonly PartHealth[]> {
+    const [relays = [], watch] = await Promise.all([this.#relays?.health(), this.#watch?.health()])
     const mirrored = this.#groupOffsets === undefined ? [] : [this.#groupOffsets.health()]
-    const relays = [...((await this.#relays?.health()) ?? []), ...mirrored]
-    if (this.#reader === undefined) return relays
-    const part = 'reader of Kafka'
-    if (this.#failure === undefined)
-      return [...relays, { part, status: 'healthy', detail: 'hears the other databases' }]
-    return [...relays, { part, status: 'degraded', detail: this.#failure }]
+    return [...relays, ...mirrored, ...this.#readerHealth(), ...(watch === undefined ? [] : [watch])]
   }
 
-  lookAt(metrics: Metrics): void {
-    const relays = this.#relays
+  #readerHealth(): readonly PartHealth[] {
+    if (this.#reader === undefined) return []
+    const part = 'reader of Kafka'
+    const { strangers } = this.#counts
+    const wrong = [
+      ...(this.#failure === undefined ? [] : [this.#failure]),
+      ...this.#reader.known.unknown.map(unknownLogText),
+      ...(strangers === 0
+        ? []
+        : [`${strangers} records in our topics since the start were none of ours: see the dead letters`]),
+    ]
+    if (wrong.length === 0) return [{ part, status: 'healthy', detail: 'hears the other databases' }]
+    return [{ part, status: 'degraded', detail: wrong.join('; ') }]
+  }
+
+  /** For dashboards. @param lags of the groups of this process. */
+  async kafkaHealth(lags: readonly GroupLag[]): Promise<KafkaHealth> {
+    const watch = this.#watch
+    if (watch === undefined) throw new Error('Kafka was not joined.')
+    const [sight, parts, backlog] = await Promise.all([watch.sight(), this.health(), this.#relays?.backlog()])
+    const stopped = (backlog ?? []).flatMap(({ topic, stopped: why }) => (why === undefined ? [] : [topic]))
+    return kafkaHealth({ sight, topics: watch.topics, stopped, parts, lags, counts: this.#counts })
+  }
+
+  /** Counts what could not be handled. */
+  observing(observer: Observer): Observer {
+    return {
+      ...observer,
+      fault: (what, error) => {
+        this.#counts.consumeErrors += 1
+        observer.fault(what, error)
+      },
+    }
+  }
+
+  /** @param lags of the groups of this process. */
+  lookAt(metrics: Metrics, lags: () => Promise<readonly GroupLag[]>): void {
+    const [relays, watch] = [this.#relays, this.#watch]
+    if (watch !== undefined) {
+      metrics.lookAt({
+        kafka: async () => this.kafkaHealth(await lags()),
+        kafkaStrangers: () => this.#counts.strangers,
+        kafkaCertificateDays: () => watch.certificateDays(),
+        clocksAheadSeconds: () => watch.clocksAheadSeconds(),
+      })
+    }
     if (relays === undefined) return
     metrics.lookAt({ relayBacklog: () => relays.backlogByTopic(), relayAgeSeconds: () => relays.ageByTopic() })
   }
@@ -217,14 +286,37 @@ export class OpenKafka {
   async stop(): Promise<void> {
     this.#cancelWriting()
     await this.#groupOffsets?.stop()
-    const { log, store } = this.#reader ?? {}
+    const { log, store, logStore } = this.#reader ?? {}
     this.#strangers?.stop()
+    await this.#watch?.stop()
     await log?.stop()
     await store?.write(log?.positions() ?? []).catch(() => undefined)
     await store?.close()
+    await logStore?.close()
     await this.#relays?.stop()
   }
 }
+
+interface Reader {
+  readonly log: KafkaLog
+  readonly store: PositionStore
+  readonly known: KnownLogs
+  readonly logStore: KnownLogStore
+}
+
+/** What the watch asks of a database. */
+function watched({ store, services }: Database): WatchedDatabase {
+  return {
+    services,
+    now: async () => (await store.query<{ readonly now: number }>(DATABASE_NOW))[0]?.now ?? Number.NaN,
+    logIds: async () => {
+      const identities = services.map(async (name) => [name, (await store.identity(name)).logId] as const)
+      return new Map(await Promise.all(identities))
+    },
+  }
+}
+
+const DATABASE_NOW = 'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now'
 
 /** Before the reader is there nothing is known of logs elsewhere. */
 const NOTHING_YET: Log = { isElsewhere: true, heads: async () => [], readLog: async () => [] }

@@ -328,7 +328,8 @@ test('a record that the broker refuses stops its partition under a sentence; the
   world.relay.start()
   await world.advance(0)
   assert.equal(world.marks.get(0)?.next, 1)
-  const sentence = 'Kafka refuses what orders appended to orders.events/0 as 1 to 1: MESSAGE_TOO_LARGE'
+  const sentence =
+    'Kafka refuses what orders appended to orders.events/0 as 1 to 1: MESSAGE_TOO_LARGE (see `lonja topics check`)'
   assert.deepEqual([world.marks.get(0)?.stopped, world.told.refused], [sentence, [sentence]])
   assert.deepEqual(
     [1, 2].map((partition) => world.marks.get(partition)?.next),

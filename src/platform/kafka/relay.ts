@@ -2,6 +2,7 @@
 import type { Clock, Membership } from '../ports.ts'
 import { recordsOf } from '../log/record.ts'
 import { placeName } from '../rebuild/log-reader.ts'
+import { adviceFor } from './advice.ts'
 import { refusalOf } from './kafka-error.ts'
 import { headsRecord } from './heads-record.ts'
 import { toKafka } from './record-headers.ts'
@@ -25,6 +26,8 @@ export interface RelayOptions {
 export interface RelayObserver {
   /** So many records were acknowledged in one transaction, which took so long. */
   readonly shipped: (records: number, durationMs: number) => void
+  /** A round went well, with or without something to ship; or the lease is another's, and with it the worry. */
+  readonly well?: () => void
   /** Something failed; the relay begins again from its lease. */
   readonly failed: (error: unknown) => void
   /** A record that the broker refuses stops its partition; the others go on. */
@@ -110,6 +113,7 @@ export class Relay {
     this.#isBackingOff = false
     if (!this.#options.membership.holds(1, 0)) {
       await this.#close()
+      this.#options.observer.well?.()
       return POLL_MS
     }
     try {
@@ -119,6 +123,7 @@ export class Relay {
       await this.#tryStopped(this.#session)
       const shipped = await this.#ship(this.#session)
       this.#retryMs = FIRST_RETRY_MS
+      this.#options.observer.well?.()
       return shipped > 0 ? 0 : POLL_MS
     } catch (error) {
       await this.#close()
@@ -172,9 +177,8 @@ export class Relay {
     const { clock, store } = this.#options
     if (clock.now() < this.#announceAt) return
     this.#announceAt = clock.now() + ANNOUNCE_EVERY_MS
-    const [name = ''] = [...logIds.values()].toSorted()
     const heads = await store.heads()
-    if (heads.length > 0) await producer.send([[headsRecord(name, heads)]])
+    if (heads.length > 0) await producer.send([[headsRecord(logIds, heads)]])
   }
 
   /** Some at a time: of all at once, those behind the first refusals would wait for them each time. */
@@ -279,7 +283,7 @@ function isRefusal(error: unknown): boolean {
 }
 
 function sentenceOf({ source, topic, partition, first, last }: RelayRow, error: unknown): string {
-  const why = error instanceof MissingPartition ? error.message : refusalOf(error)
+  const why = error instanceof MissingPartition ? error.message : `${refusalOf(error)}${adviceFor(error)}`
   return `Kafka refuses what ${source} appended to ${topic}/${partition} as ${first} to ${last}: ${why}`
 }
 

@@ -6,7 +6,9 @@ import { postgresMembership, type NamedMembership } from '../store/postgres-memb
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { KafkaAddress } from './address.ts'
-import { kafkaReason } from './kafka-error.ts'
+import { adviceFor } from './advice.ts'
+import { kafkaCodes, kafkaReason } from './kafka-error.ts'
+import { KafkaCounts } from './kafka-health.ts'
 import { Relay } from './relay.ts'
 import { RELAY_SCOPE } from './relay-statements.ts'
 import { transactionalIdPrefix } from './rights.ts'
@@ -28,6 +30,10 @@ export interface RelaysOptions {
   readonly metrics: Metrics
   /** More records than this that wait are worth a word in `/health`. */
   readonly backlogLimit: number
+  /** What was sent, and what failed. */
+  readonly counts?: KafkaCounts
+  /** Told when sending begins to fail, and when it works again. */
+  readonly turned?: () => void
 }
 
 interface OpenRelay {
@@ -80,24 +86,32 @@ export class Relays {
   }
 
   #observer({ services }: RelayedDatabase) {
-    const { log, metrics } = this.#options
+    const { log, metrics, counts = new KafkaCounts() } = this.#options
     const known = (): OpenRelay | undefined => this.#open.find(({ database }) => database.services === services)
     const tell = (failure: string | undefined): void => {
       const open = known()
-      if (open !== undefined) open.failure = failure
+      if (open === undefined || open.failure === failure) return
+      open.failure = failure
+      this.#options.turned?.()
     }
     return {
       shipped: (records: number, durationMs: number) => {
-        tell(undefined)
+        counts.shipped(records, durationMs)
         metrics.relayed(records, durationMs / 1000)
       },
+      well: () => tell(undefined),
       failed: (error: unknown) => {
-        const reason = kafkaReason(error)
+        // Whoever lost the lease is overtaken, and that is as it should be.
+        if (isFenced(error) && known()?.membership.holds(1, 0) === false) return
+        const reason = `${kafkaReason(error).replace(/\.$/, '')}${adviceFor(error)}`
+        counts.produceErrors += 1
         if (known()?.failure !== reason) log.warn(failureText(error, reason))
         tell(reason)
         metrics.interrupted('kafka', 'unavailable')
       },
       refused: ({ stopped = '', topic, partition }: Mark) => {
+        counts.produceErrors += 1
+        metrics.interrupted('kafka', 'refused')
         log.error(`${stopped} That partition is not shipped any further; the others are.`, { topic, partition })
       },
     }
@@ -158,6 +172,11 @@ export class Relays {
       await store.close()
     }
   }
+}
+
+/** Another producer took our transactional id. */
+function isFenced(error: unknown): boolean {
+  return kafkaCodes(error).some((code) => code === 'PRODUCER_FENCED' || code === 'INVALID_PRODUCER_EPOCH')
 }
 
 function failureText(error: unknown, reason: string): string {

@@ -16,7 +16,7 @@ export interface Right {
   readonly resource: 'topic' | 'group' | 'transactional-id'
   readonly name: string
   readonly pattern: 'literal' | 'prefixed'
-  readonly operations: readonly ('READ' | 'WRITE' | 'DESCRIBE')[]
+  readonly operations: readonly ('READ' | 'WRITE' | 'DESCRIBE' | 'DESCRIBE_CONFIGS')[]
 }
 
 /** What a process does with Kafka. */
@@ -53,15 +53,16 @@ export function topicsOf(
 }
 
 export function rightsOf(registry: Registry, part: Part): readonly Right[] {
-  const { shipped, read, heard } = topicsOf(registry, part)
+  const { shipped, heard } = topicsOf(registry, part)
   const groups = registry.groups.filter(({ service }) => part.chosen.includes(service))
   const topics = new Map<string, Right['operations'][number][]>()
   const allow = (topic: string, operation: Right['operations'][number]): void => {
-    topics.set(topic, [...(topics.get(topic) ?? ['DESCRIBE']), operation])
+    topics.set(topic, [...(topics.get(topic) ?? ['DESCRIBE', 'DESCRIBE_CONFIGS']), operation])
   }
   for (const topic of [...shipped, HEADS_TOPIC]) allow(topic, 'WRITE')
   // Whoever writes down how far a group is has to be allowed to read there, also where its own database is read.
-  for (const topic of read.length === 0 ? heard : [...heard, HEADS_TOPIC]) allow(topic, 'READ')
+  // Announcements are read by all: two installations under one name, and clocks that differ, show there.
+  for (const topic of [...heard, HEADS_TOPIC]) allow(topic, 'READ')
   return [
     ...[...topics].map(([name, operations]): Right => ({ resource: 'topic', name, pattern: 'literal', operations })),
     ...groups.map(({ name }): Right => {

@@ -20,13 +20,19 @@ export function driftOf(declared: Topic, found: DescribedTopic | undefined, brok
   }
   const drifts: Drift[] = []
   const tell = (text: string, isWrong: boolean): void => void drifts.push({ topic, text, isWrong })
-  const { partitions, replicas, config } = found
+  const { partitions, replicas, inSync, leaderless, config } = found
   if (partitions < declared.partitions) tell(`has ${partitions} partitions of ${declared.partitions}`, true)
   if (partitions > declared.partitions) {
     tell(`has ${partitions} partitions, of which ${declared.partitions} are written; the others stay empty`, false)
   }
   if (replicas < Math.min(SAFE_REPLICAS, brokers)) tell(`has ${replicas} copies on ${brokers} brokers`, true)
   else if (replicas < SAFE_REPLICAS) tell(`has ${replicas} copies: what one broker loses may be gone`, false)
+  if (leaderless > 0) tell(`has ${leaderless} partitions that no broker leads, so nothing of them moves`, true)
+  if (config === undefined) return drifts
+  const needed = Number(config['min.insync.replicas'] ?? 1)
+  if (inSync < needed) {
+    tell(`takes nothing: ${needed} copies must be up to date (min.insync.replicas), and ${inSync} are`, true)
+  }
   for (const { name, value } of configOf(declared)) {
     if (config[name] !== value) tell(`${name} is ${config[name] ?? 'not set'} instead of ${value}`, true)
   }

@@ -3,18 +3,24 @@ import { Admin } from '@platformatic/kafka'
 import { keptMs, type Topic } from '../../kernel/message.ts'
 import { addressOptions, type KafkaAddress } from './address.ts'
 import { within } from './deadline.ts'
+import { HEADS_TOPIC } from './heads-record.ts'
 import { isUnknownTopic, kafkaCodes } from './kafka-error.ts'
 
 /** What the brokers say of a topic. */
 export interface FoundTopic {
   readonly partitions: number
   readonly replicas: number
+  /** Copies that are up to date, of the partition that has the fewest. */
+  readonly inSync: number
+  /** Partitions that nobody leads: nothing of them can be read or written. */
+  readonly leaderless: number
   readonly topicId: string
 }
 
 /** The same with its settings, those that are not said included. */
 export interface DescribedTopic extends FoundTopic {
-  readonly config: Readonly<Record<string, string>>
+  /** Undefined where the user may not see them. */
+  readonly config: Readonly<Record<string, string>> | undefined
 }
 
 /** The first offset kept of a partition, and the one after its last. */
@@ -33,6 +39,8 @@ export function configOf({ compression, ...topic }: Topic): readonly { name: str
     // A body may be 1 MB over HTTP, and its record is somewhat more.
     { name: 'max.message.bytes', value: String(MAX_RECORD_BYTES) },
     { name: 'compression.type', value: compression === 'none' ? 'uncompressed' : compression },
+    // Announcements carry the brokers' time beside the database's, so that clocks can be compared.
+    ...(topic.name === HEADS_TOPIC ? [{ name: 'message.timestamp.type', value: 'LogAppendTime' }] : []),
   ]
 }
 
@@ -76,8 +84,11 @@ export class TopicAdmin {
       const asked = this.#admin.metadata({ topics: [name], forceUpdate: true })
       const found = (await within(DEADLINE_MS, `asking for ${name}`, asked)).topics.get(name)
       if (found === undefined) return undefined
-      const replicas = Math.min(...found.partitions.map((partition) => partition.replicas.length))
-      return { partitions: found.partitionsCount, replicas, topicId: found.id }
+      const { partitions, partitionsCount, id: topicId } = found
+      const replicas = Math.min(...partitions.map((partition) => partition.replicas.length))
+      const inSync = Math.min(...partitions.map((partition) => partition.isr.length))
+      const leaderless = partitions.filter(({ leader }) => leader < 0).length
+      return { partitions: partitionsCount, replicas, inSync, leaderless, topicId }
     } catch (error) {
       if (isUnknownTopic(error)) return undefined
       throw error
@@ -121,12 +132,22 @@ export class TopicAdmin {
   async describe(name: string): Promise<DescribedTopic | undefined> {
     const found = await this.find(name)
     if (found === undefined) return undefined
+    return { ...found, config: await this.#configOf(name) }
+  }
+
+  async #configOf(name: string): Promise<DescribedTopic['config']> {
     const asked = this.#admin.describeConfigs({ resources: [{ resourceType: TOPIC, resourceName: name }] })
-    const [described] = await within(DEADLINE_MS, `asking for the settings of ${name}`, asked)
-    const config = (described?.configs ?? []).flatMap((each) =>
-      typeof each.value === 'string' ? [[each.name, each.value] as const] : [],
-    )
-    return { ...found, config: Object.fromEntries(config) }
+    try {
+      const [described] = await within(DEADLINE_MS, `asking for the settings of ${name}`, asked)
+      const config = (described?.configs ?? []).flatMap((each) =>
+        typeof each.value === 'string' ? [[each.name, each.value] as const] : [],
+      )
+      return Object.fromEntries(config)
+    } catch (error) {
+      // To describe a topic and to describe its settings are two rights.
+      if (kafkaCodes(error).includes('TOPIC_AUTHORIZATION_FAILED')) return undefined
+      throw error
+    }
   }
 
   /** What each partition holds. */

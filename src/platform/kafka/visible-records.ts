@@ -8,6 +8,7 @@ export interface FetchedBatch {
   readonly attributes: number
   readonly producerId: bigint
   readonly firstTimestamp: bigint
+  readonly maxTimestamp?: bigint
   readonly records: readonly {
     readonly offsetDelta: number
     readonly timestampDelta: bigint
@@ -31,6 +32,8 @@ export interface Fetched {
   readonly from: bigint
 }
 
+/** The broker has put its own time on the whole batch: `message.timestamp.type=LogAppendTime`. */
+const IS_BROKERS_TIME = 0b1000
 const IS_TRANSACTIONAL = 0b1_0000
 const IS_CONTROL = 0b10_0000
 /** The key of a control record is a version and a type; 0 ends a transaction that was aborted. */
@@ -66,12 +69,14 @@ export function visibleRecords({ topic, partition, batches, aborted, from }: Fet
 }
 
 function recordsOf(
-  { firstOffset, firstTimestamp, records }: FetchedBatch,
+  { firstOffset, firstTimestamp, maxTimestamp = firstTimestamp, attributes, records }: FetchedBatch,
   { topic, partition, from }: Pick<Fetched, 'topic' | 'partition' | 'from'>,
 ): FetchedRecord[] {
+  const isBrokersTime = (attributes & IS_BROKERS_TIME) !== 0
   return records.flatMap(({ offsetDelta, timestampDelta, key, value, headers }) => {
     const offset = firstOffset + BigInt(offsetDelta)
     if (offset < from) return []
-    return [{ topic, partition, offset, key, value, headers, timestamp: Number(firstTimestamp + timestampDelta) }]
+    const timestamp = Number(isBrokersTime ? maxTimestamp : firstTimestamp + timestampDelta)
+    return [{ topic, partition, offset, key, value, headers, timestamp }]
   })
 }

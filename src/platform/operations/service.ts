@@ -6,6 +6,7 @@ import type { Lonja } from '../runtime/lonja.ts'
 import { scalingCodes, scalingRoutes } from '../scaling/routes.ts'
 import { editRoutes } from './edit-routes.ts'
 import { auditRoutes } from './audit-routes.ts'
+import { kafkaCodes, kafkaRoutes } from './kafka-routes.ts'
 import { letterCodes } from './letter-codes.ts'
 import { letterRoutes } from './letter-routes.ts'
 import { parkedRoutes } from './parked-routes.ts'
@@ -15,7 +16,14 @@ import { pauseCodes } from './pause-state.ts'
 import { sagaCodes, sagaRoutes } from './saga-routes.ts'
 
 /** Every code that the operator's routes refuse with. */
-export const operationCodes = { ...rebuildCodes, ...letterCodes, ...sagaCodes, ...pauseCodes, ...scalingCodes }
+export const operationCodes = {
+  ...rebuildCodes,
+  ...letterCodes,
+  ...sagaCodes,
+  ...pauseCodes,
+  ...scalingCodes,
+  ...kafkaCodes,
+}
 
 export interface OperationSettings {
   /** Whether a second person has to approve of an edit of a dead letter. */
@@ -53,6 +61,7 @@ export function operationsOf(lonja: Lonja, { editsNeedApproval }: OperationSetti
       ...pauseRoutes(lonja),
       ...scalingRoutes(lonja.scaling),
       ...auditRoutes(lonja),
+      ...kafkaRoutes(lonja),
       ...rebuildRoutes(lonja.rebuilds),
     ],
     topics: [],

@@ -52,7 +52,7 @@ test('a group that has read nothing begins where a log elsewhere begins, once th
   const channels = new Channels(registry, registry.groups)
   const heard = channels.of('depot').find(({ cursors }) => cursors.length > 0) ?? assert.fail('nobody hears the depot')
   const { topic, partition, cursors } = heard
-  const told = { source: 'depot', topic, partition, generation: 1, incarnation: 1, next: 1500, appendedAt: 0 }
+  const told = { source: 'depot', topic, partition, generation: 1, made: 1, incarnation: 1, next: 1500, appendedAt: 0 }
   channels.applyHeads([{ ...told, first: 0, next: 0 }], 0)
   const [cursor = assert.fail()] = cursors
   Object.assign(cursor, { stopped: 'record 0 is missing' })

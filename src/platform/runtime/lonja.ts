@@ -3,6 +3,7 @@ import type { Reader, Reply, StoryEntry } from '../../kernel/route.ts'
 import type { Service } from '../../kernel/service.ts'
 import type { Application, GroupLag, PartHealth, Submission } from '../application.ts'
 import { requireHome } from '../copy/moves.ts'
+import type { KafkaHealth } from '../kafka/kafka-health.ts'
 import type { Clock, Log, Membership, Random, Store } from '../ports.ts'
 import type { DeadLetter } from '../parking/dead-letter.ts'
 import type { Decision, OfficeOptions } from '../parking/dead-letter-office.ts'
@@ -54,7 +55,13 @@ export interface LonjaOptions {
   /** Where the log of a service is read whose database is not among these. */
   readonly logOf?: (service: string) => Log | undefined
   /** Ships the logs elsewhere: told of what was appended here, and asked how it is. */
-  readonly relays?: (KafkaSide & { wake(): void; health(): Promise<readonly PartHealth[]> }) | undefined
+  readonly relays?: Relaying | undefined
+}
+
+interface Relaying extends KafkaSide {
+  wake(): void
+  health(): Promise<readonly PartHealth[]>
+  kafkaHealth(lags: readonly GroupLag[]): Promise<KafkaHealth>
 }
 
 /** Lag above this shows in `/health`: a group that keeps up is behind by less than one batch. */
@@ -296,6 +303,11 @@ export class Lonja implements Application {
   parked(group: string): ParkedCounts {
     const counts = this.runtimes.map(({ parking }) => parking.counts(group))
     return counts.find(({ keys }) => keys > 0) ?? { keys: 0, held: 0, messages: 0 }
+  }
+
+  /** How this process stands with Kafka; undefined where it runs without. */
+  async kafkaHealth(): Promise<KafkaHealth | undefined> {
+    return this.#options.relays?.kafkaHealth(await this.lags())
   }
 
   async health(): Promise<readonly PartHealth[]> {

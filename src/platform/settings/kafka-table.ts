@@ -1,5 +1,5 @@
 // The settings of the Kafka transport; without brokers nothing of it runs.
-import { brokerList, groupPrefix, onOff, oneOf, orNothing, setting, whole } from './parsers.ts'
+import { brokerList, groupPrefix, idList, onOff, oneOf, orNothing, setting, whole } from './parsers.ts'
 
 export const kafkaTable = {
   brokers: setting({
@@ -79,6 +79,13 @@ export const kafkaTable = {
     fallback: '',
     parse: groupPrefix,
     description: "Stands before the names of our groups in Kafka's tools, where others use the same names.",
+  }),
+  kafkaIgnoredLogs: setting({
+    flag: 'kafka-ignored-logs',
+    environment: ['LONJA_KAFKA_IGNORED_LOGS', 'KAFKA_IGNORED_LOGS'],
+    fallback: '',
+    parse: idList,
+    description: 'Logs of databases that wrote under a name of others by mistake: their records are passed over.',
   }),
   relayBacklogLimit: setting({
     flag: 'relay-backlog-limit',

@@ -123,6 +123,13 @@ export function serviceList(text: string): readonly string[] | 'all' {
   throw new Unfit('write all, or names of services such as orders,inventory')
 }
 
+/** Identities of logs, as `/health` names them. */
+export function idList(text: string): readonly string[] {
+  const ids = listOf(text)
+  if (ids.every((id) => /^[\w-]{1,64}$/.test(id))) return ids
+  throw new Unfit('write the names of logs as /health tells them, parted by commas')
+}
+
 /** `workers` is what other systems call the role. */
 export function roleList(text: string): readonly ProcessRole[] {
   const names = listOf(text).map((name) => (name === 'workers' ? 'worker' : name))

@@ -1,11 +1,12 @@
 // Gauges: what is looked up when Prometheus asks, so that it costs nothing in between.
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { GroupLag } from '../application.ts'
+import { exposeKafka, type KafkaSources } from './kafka-gauges.ts'
 
 export type ByName = Readonly<Record<string, number>>
 
 /** Where the gauges are looked up; each part of the process gives what it knows. */
-export interface MetricSources {
+export interface MetricSources extends KafkaSources {
   readonly lags?: () => Promise<readonly GroupLag[]>
   /** SQL statements sent since the start, by store. */
   readonly statements?: () => ByName
@@ -74,6 +75,7 @@ export function exposeGauges(registry: Registry): { lookAt(sources: MetricSource
     label: 'topic',
     look: () => ask('relayAgeSeconds', (sources) => sources.relayAgeSeconds?.()),
   })
+  exposeKafka(registry, ask, (named) => exposeNamed(registry, named))
   exposeProcess(registry)
   return { lookAt: (sources) => void known.push(sources) }
 }
