@@ -241,13 +241,22 @@ export class KafkaLog implements Log {
     }
     for (const [open, from] of lowest) {
       const found = open.lane.read(source, from, limitRows * RECORDS_A_ROW)
-      const isOnKafka = !open.isFromStart || open.lane.hasDropped(source, from)
-      if (found === undefined && isOnKafka) this.#beginAgain(open.reading, 0n)
+      if (found === undefined) this.#lookBelow(open, source, from)
+      else if (open.lane.looksBelow(source, from)) {
+        this.#beginAgain(open.reading, 0n)
+        open.lane.startAt(source, from)
+      }
       open.lane.drop(source, from)
       rows.set(open, found ?? [])
       this.#makeRoom(open)
     }
     return [...rows.values()].flat()
+  }
+
+  /** Kafka may still have it, or get it again. */
+  #lookBelow(open: OpenLane, source: string, from: number): void {
+    if (!open.isFromStart || open.lane.hasDropped(source, from)) this.#beginAgain(open.reading, 0n)
+    else open.lane.want(source, from)
   }
 
   /** Where the incarnation that a partition has now began. */

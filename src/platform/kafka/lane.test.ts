@@ -75,9 +75,38 @@ test('repeats are dropped and are no news', () => {
 test('at a gap nothing above it is kept, and who reads there finds the number missing', () => {
   const { lane, changed } = laneOf([...upTo(3), { sequence: 5 }])
   assert.deepEqual([changed, numbersIn(lane, 0), numbersIn(lane, 3)], [['orders'], [0, 1, 2], []])
-  assert.equal(lane.endOf('orders')?.next, 4)
+  assert.equal(lane.endOf('orders')?.next, 6)
   const more = laneOf([{ sequence: 6 }, { sequence: 7 }], { lane, from: 4 })
-  assert.deepEqual([more.changed, lane.endOf('orders')?.next], [[], 4])
+  assert.deepEqual([more.changed, lane.endOf('orders')?.next], [['orders'], 8])
+  assert.deepEqual(laneOf([{ sequence: 6 }], { lane, from: 6 }).changed, [])
+})
+
+test('whoever has read what is missing goes on behind it, once the lane begins anew for him', () => {
+  const { lane } = laneOf([...upTo(2), { sequence: 5 }, { sequence: 6 }])
+  assert.deepEqual([lane.looksBelow('orders', 2), lane.looksBelow('orders', 5)], [false, true])
+  const anew = new Lane()
+  anew.startAt('orders', 5)
+  laneOf([...upTo(2), { sequence: 5 }, { sequence: 6 }], { lane: anew })
+  assert.deepEqual([numbersIn(anew, 5), anew.endOf('orders')?.next, anew.looksBelow('orders', 5)], [[5, 6], 7, false])
+})
+
+test('what is missing where the lane was to begin is looked for as in a gap', () => {
+  const lane = new Lane()
+  lane.startAt('orders', 5)
+  laneOf([...upTo(2), { sequence: 6 }], { lane })
+  assert.deepEqual([numbersIn(lane, 5), lane.endOf('orders')?.next], [[], 7])
+  laneOf([{ sequence: 5 }, { sequence: 6 }], { lane, from: 3 })
+  assert.deepEqual(numbersIn(lane, 5), [5, 6])
+})
+
+test('what is wanted from below all that was here is no repetition, and what nobody wants is one', () => {
+  const { lane } = laneOf([{ sequence: 3 }, { sequence: 4 }])
+  const refill = [1, 2, 3, 4].map((sequence) => ({ sequence }))
+  assert.deepEqual([laneOf(refill, { lane, from: 2 }).changed, numbersIn(lane, 3)], [[], [3, 4]])
+  lane.want('orders', 2)
+  laneOf(refill, { lane, from: 6 })
+  assert.deepEqual([numbersIn(lane, 2), lane.endOf('orders')?.next], [[2, 3, 4], 5])
+  assert.deepEqual([laneOf(refill, { lane, from: 10 }).changed, numbersIn(lane, 2)], [[], [2, 3, 4]])
 })
 
 test('what was missing is found behind the gap, with all that follows it', () => {

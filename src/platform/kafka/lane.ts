@@ -22,6 +22,10 @@ interface SourceLane {
   readUpTo: bigint | undefined
   /** A number is missing before what lies above it; what lies above is dropped until it is found. */
   isGap: boolean
+  /** The end of what was seen, also above a gap. */
+  seen: number
+  /** A number below all that was here, which somebody looked for and nobody has: it is no repetition. */
+  wanted: number | undefined
   logId: string
 }
 
@@ -30,6 +34,8 @@ const FULL_ROWS = 2000
 
 export class Lane {
   readonly #sources = new Map<string, SourceLane>()
+  /** From where on a source is wanted that was not met yet. */
+  readonly #starts = new Map<string, number>()
 
   /** Adds what was fetched, in the order of the offsets. @returns the sources that have something new to read. */
   add(fetched: readonly { readonly record: RelayedRecord; readonly offset: bigint }[]): ReadonlySet<string> {
@@ -42,34 +48,59 @@ export class Lane {
 
   #take(record: RelayedRecord, offset: bigint): boolean {
     const { source, sequence, incarnation, logId } = record
-    const lane = this.#sources.get(source) ?? newSource(record)
-    this.#sources.set(source, lane)
+    const lane = this.#sources.get(source) ?? this.#meet(record)
+    if (lane === undefined) return false
     // Another log under a known name is nobody's to follow: a clone has to be given a name of its own first.
     if (logId !== lane.logId || incarnation < lane.incarnation) return false
     if (incarnation > lane.incarnation) {
-      Object.assign(lane, { incarnation, next: sequence, began: sequence, isGap: false })
+      Object.assign(lane, { incarnation, next: sequence, began: sequence, isGap: false, seen: sequence })
       lane.lowest = Math.min(lane.lowest, sequence)
-    }
+    } else if (lane.wanted !== undefined && sequence <= lane.wanted) beginBelow(lane, sequence)
     if (sequence < lane.next) return false
-    if (sequence > lane.next) {
-      const isNews = !lane.isGap
-      lane.isGap = true
-      return isNews
-    }
-    lane.isGap = false
+    const isNews = sequence === lane.next || sequence >= lane.seen
+    lane.seen = Math.max(lane.seen, sequence + 1)
+    lane.isGap = sequence > lane.next
+    if (lane.isGap) return isNews
     lane.next += 1
     lane.rows.push(rowOf(record, offset))
     return true
   }
 
-  /** The next sequence of a source that can be read; one above a gap, so that whoever reads there finds it missing. */
+  /** A source begins with what is met first, or with the number that it is wanted from. */
+  #meet(record: RelayedRecord): SourceLane | undefined {
+    const { source, sequence } = record
+    const start = this.#starts.get(source) ?? sequence
+    if (sequence < start) return undefined
+    const lane = newSource(record, start)
+    this.#sources.set(source, lane)
+    return lane
+  }
+
+  /** What lies below was read by all who read here: though it is missing on Kafka, nobody waits for it. */
+  startAt(source: string, sequence: number): void {
+    this.#starts.set(source, sequence)
+  }
+
+  /** Whether it looks for a number that whoever reads from here has read already. */
+  looksBelow(source: string, from: number): boolean {
+    const lane = this.#sources.get(source)
+    return lane !== undefined && lane.isGap && lane.next < from
+  }
+
+  /** Somebody needs what lies below all that was here, and it is not on Kafka: should it come, all begins there. */
+  want(source: string, sequence: number): void {
+    const lane = this.#sources.get(source)
+    if (lane !== undefined && sequence < lane.lowest) lane.wanted = Math.min(sequence, lane.wanted ?? sequence)
+  }
+
+  /** Behind the last that was seen, above a gap too: whoever reads before it finds what is missing. */
   endOf(
     source: string,
   ): { readonly next: number; readonly incarnation: number; readonly appendedAt: number } | undefined {
     const lane = this.#sources.get(source)
     if (lane === undefined) return undefined
-    const { next, incarnation, isGap, rows } = lane
-    return { next: isGap ? next + 1 : next, incarnation, appendedAt: rows.at(-1)?.appendedAt ?? 0 }
+    const { next, incarnation, isGap, seen, rows } = lane
+    return { next: isGap ? seen : next, incarnation, appendedAt: rows.at(-1)?.appendedAt ?? 0 }
   }
 
   /** Where the source's present incarnation began, as far as it was seen here. */
@@ -125,9 +156,17 @@ function next(offset: bigint | undefined): bigint | undefined {
   return offset === undefined ? undefined : offset + 1n
 }
 
-function newSource({ sequence, incarnation, logId }: RelayedRecord): SourceLane {
-  const from = { next: sequence, lowest: sequence, began: sequence }
-  return { rows: [], ...from, incarnation, readUpTo: undefined, isGap: false, logId }
+function newSource({ incarnation, logId }: RelayedRecord, start: number): SourceLane {
+  const from = { next: start, lowest: start, began: start, seen: start }
+  return { rows: [], ...from, incarnation, readUpTo: undefined, isGap: false, wanted: undefined, logId }
+}
+
+/** Whatever is here comes once more behind it: a relay ships on from where it was set back to. */
+function beginBelow(lane: SourceLane, sequence: number): void {
+  const { began } = lane
+  const from = { next: sequence, lowest: sequence, began: Math.min(began, sequence), seen: sequence }
+  Object.assign(lane, { ...from, isGap: false, wanted: undefined })
+  lane.rows.length = 0
 }
 
 function lowestKept({ rows, next: end, lowest }: SourceLane): number {
