@@ -2,7 +2,7 @@
 import { topicNamed } from '../../kernel/message.ts'
 import type { Clock, Head, Log, LogRange, LogRow } from '../ports.ts'
 import type { KafkaAddress } from './address.ts'
-import { Fetcher, type Reading } from './fetcher.ts'
+import { Fetcher, type FetcherOptions, type Reading } from './fetcher.ts'
 import { NOTHING_TOLD } from '../runtime/channels.ts'
 import { Lane } from './lane.ts'
 import { HEADS_TOPIC, readHeadsRecord, type AnnouncedHead } from './heads-record.ts'
@@ -34,7 +34,12 @@ export interface KafkaLogOptions {
   /** Told which sources have something new. */
   readonly grown: (sources: readonly string[]) => void
   readonly observer: KafkaLogObserver
+  /** What fetches, where that is not Kafka's client. */
+  readonly openFetcher?: (options: FetcherOptions, readings: () => readonly Reading[]) => FetcherPort
 }
+
+/** What goes on fetching whatever is to be read at each moment. */
+export type FetcherPort = Pick<Fetcher, 'start' | 'wake' | 'stop'>
 
 export interface KafkaLogObserver {
   readonly failed: (error: unknown) => void
@@ -61,10 +66,10 @@ export class KafkaLog implements Log {
   readonly isElsewhere = true
   readonly #options: KafkaLogOptions
   readonly #lanes = new Map<string, OpenLane>()
-  readonly #announced = new Map<string, ReadonlyMap<string, AnnouncedHead>>()
+  readonly #announced = new Map<string, Map<string, AnnouncedHead>>()
   readonly #headsReading: Reading = { topic: HEADS_TOPIC, partition: 0, offset: 0n, isFull: false }
   readonly #known: KnownLogs
-  readonly #fetcher: Fetcher
+  readonly #fetcher: FetcherPort
   /** Of topics that were scaled, by topic and source. */
   readonly #counts = new Map<string, Map<string, number>>()
 
@@ -75,8 +80,8 @@ export class KafkaLog implements Log {
       const { partitions } = topicNamed(name)
       for (let partition = 0; partition < partitions; partition += 1) this.#open(name, partition)
     }
-    const { address, clock, observer } = options
-    this.#fetcher = new Fetcher(
+    const { address, clock, observer, openFetcher = (...given) => new Fetcher(...given) } = options
+    this.#fetcher = openFetcher(
       {
         address,
         clock,
@@ -179,7 +184,7 @@ export class KafkaLog implements Log {
       for (const head of readHeadsRecord(record)) {
         const { source, logId } = head
         if (logId !== undefined && this.#known.judge(source, logId) !== 'known') continue
-        const heads = new Map(this.#announced.get(head.source))
+        const heads = this.#announced.get(source) ?? new Map<string, AnnouncedHead>()
         this.#announced.set(head.source, heads.set(`${head.topic}/${head.partition}`, head))
         sources.add(head.source)
         if (head.made > 1) this.#grow(head)

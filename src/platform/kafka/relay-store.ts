@@ -1,6 +1,12 @@
 // What the relay reads and writes in a database: waiting rows from one snapshot, and marks under its lease's epoch.
 import { placeName } from '../rebuild/log-reader.ts'
-import { ANSWER_WITHIN_MS, Connections, type Connection } from '../store/postgres-connection.ts'
+import {
+  ANSWER_WITHIN_MS,
+  Connections,
+  type Answer,
+  type Connection,
+  type Statement,
+} from '../store/postgres-connection.ts'
 import { mapped } from '../store/postgres-errors.ts'
 import { exclusively } from '../store/postgres-schema.ts'
 import type { AnnouncedHead } from './heads-record.ts'
@@ -44,6 +50,17 @@ export interface RelayStoreOptions {
   readonly sources: readonly string[]
   /** Who holds the lease, as the leases name him. */
   readonly holder: string
+  /** What answers the statements, where that is not PostgreSQL itself. */
+  readonly connections?: RelayConnections
+  /** Rows of one partition that one statement reads; a row holds what one transaction appended there. */
+  readonly rowsAPartition?: number
+}
+
+/** As much of a pool of connections as the relay needs. */
+export interface RelayConnections {
+  read(statement: Statement): Promise<Answer>
+  acquire(): Promise<Pick<Connection, 'send' | 'burst' | 'broken' | 'release'>>
+  close(): Promise<void>
 }
 
 /** The lease is another's by now. */
@@ -51,7 +68,6 @@ export class LeaseLost extends Error {
   override readonly name = 'LeaseLost'
 }
 
-/** Rows of one partition that one statement reads; a row holds what one transaction appended there. */
 const ROWS_A_PARTITION = 100
 const CONNECT_WITHIN_MS = 2000
 
@@ -62,20 +78,15 @@ const COMMIT = { text: 'COMMIT' }
 
 export class RelayStore {
   readonly #options: RelayStoreOptions
-  readonly #connections: Connections
+  readonly #connections: RelayConnections
+  readonly #rowsAPartition: number
   readonly #waitingText: string
   readonly #membersText: string
 
   constructor(options: RelayStoreOptions) {
     this.#options = options
-    this.#connections = new Connections({
-      url: options.url,
-      limit: 2,
-      settings: {},
-      connectWithinMs: CONNECT_WITHIN_MS,
-      answerWithinMs: ANSWER_WITHIN_MS,
-      onSent: () => undefined,
-    })
+    this.#rowsAPartition = options.rowsAPartition ?? ROWS_A_PARTITION
+    this.#connections = options.connections ?? connectionsTo(options.url)
     this.#waitingText = statements.readWaiting(options.sources)
     this.#membersText = statements.readMembers(options.sources)
   }
@@ -102,10 +113,10 @@ export class RelayStore {
 
   /** What waits, with how many rows each transaction has: none where the lease is another's. */
   async waiting(): Promise<readonly RelayRow[]> {
-    const { rows } = await this.#read(this.#waitingText, [this.#options.holder, ROWS_A_PARTITION])
+    const { rows } = await this.#read(this.#waitingText, [this.#options.holder, this.#rowsAPartition])
     const read = rows.map(relayRow)
     const places = Map.groupBy(read, placeName)
-    const isCut = [...places.values()].some((inPlace) => inPlace.length >= ROWS_A_PARTITION)
+    const isCut = [...places.values()].some((inPlace) => inPlace.length >= this.#rowsAPartition)
     const counts = isCut ? await this.#countMembers(read) : countBy(read.map(({ transaction }) => transaction))
     return read.map((row) => ({ ...row, rows: counts.get(row.transaction) ?? 1 }))
   }
@@ -188,7 +199,9 @@ export class RelayStore {
     return mapped(this.#connections.read({ text, values }))
   }
 
-  async #with<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
+  async #with<Result>(
+    work: (connection: Pick<Connection, 'send' | 'burst' | 'broken'>) => Promise<Result>,
+  ): Promise<Result> {
     const connection = await this.#connections.acquire()
     try {
       return await mapped(work(connection))
@@ -196,6 +209,17 @@ export class RelayStore {
       connection.release()
     }
   }
+}
+
+function connectionsTo(url: string): RelayConnections {
+  return new Connections({
+    url,
+    limit: 2,
+    settings: {},
+    connectWithinMs: CONNECT_WITHIN_MS,
+    answerWithinMs: ANSWER_WITHIN_MS,
+    onSent: () => undefined,
+  })
 }
 
 function countBy(names: readonly string[]): ReadonlyMap<string, number> {

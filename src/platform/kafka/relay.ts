@@ -21,6 +21,8 @@ export interface RelayOptions {
   readonly openProducer: () => Promise<Pick<TransactionalProducer, 'send' | 'close'>>
   readonly clock: Clock
   readonly observer: RelayObserver
+  /** Of one transaction of Kafka; a transaction of the database that is larger goes alone. */
+  readonly capRecords?: number
 }
 
 export interface RelayObserver {
@@ -34,7 +36,6 @@ export interface RelayObserver {
   readonly refused: (mark: Mark) => void
 }
 
-/** Of one transaction of Kafka; a transaction of the database that is larger goes alone. */
 const CAP_RECORDS = 2000
 /** The broker takes 1 MB of one partition in one request, headers included: of small records they are the most. */
 const BATCH_BYTES = 700_000
@@ -192,8 +193,8 @@ export class Relay {
   }
 
   async #ship(session: Session): Promise<number> {
-    const { store, clock, observer } = this.#options
-    const taken = wholeTransactions(await store.waiting(), CAP_RECORDS)
+    const { store, clock, observer, capRecords = CAP_RECORDS } = this.#options
+    const taken = wholeTransactions(await store.waiting(), capRecords)
     if (taken.length === 0) return 0
     const startedAt = clock.now()
     const rows = taken.flat()

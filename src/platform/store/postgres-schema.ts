@@ -38,7 +38,10 @@ const PLATFORM_TABLES = [
 ]
 
 /** Runs the work in one transaction that no other of its kind overlaps, without the time limits of a batch. */
-export async function exclusively<Result>(connection: Connection, work: () => Promise<Result>): Promise<Result> {
+export async function exclusively<Result>(
+  connection: Pick<Connection, 'send' | 'broken'>,
+  work: () => Promise<Result>,
+): Promise<Result> {
   await connection.send({ text: 'BEGIN READ WRITE' })
   try {
     await connection.send({ text: 'SET LOCAL statement_timeout = 0' })
