@@ -11,7 +11,13 @@ const integer = (name: string): Column => ({ name, type: 'integer', nullable: fa
 /** Made by both stores themselves, with these columns. */
 export function headsTable(schema: string): Table {
   const columns = [text('topic'), ...['partition', 'generation', 'incarnation', 'first', 'next'].map(integer)]
-  return { schema, name: 'heads', columns: [...columns, integer('appended_at')], keyWidth: 2, indexes: [] }
+  return {
+    schema,
+    name: 'heads',
+    columns: [...columns, ...['appended_at', 'made'].map(integer)],
+    keyWidth: 2,
+    indexes: [],
+  }
 }
 
 /**

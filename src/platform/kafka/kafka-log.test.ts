@@ -27,7 +27,7 @@ function logOver(numbers: number[]) {
     holds: () => true,
     positions: [],
     grown: () => undefined,
-    observer: { failed: assert.fail, stranger: (_, why) => assert.fail(why) },
+    observer: { failed: (error) => assert.fail(String(error)), stranger: ({ why }) => assert.fail(why) },
     openFetcher: (options, readings) => {
       Object.assign(fetcher, { options, readings })
       return { start: () => undefined, wake: () => undefined, stop: async () => undefined }
