@@ -1,5 +1,6 @@
 // A ledger whose topics begin with three partitions and grow under load, with trouble for some accounts.
 import assert from 'node:assert/strict'
+import { askOfGroup } from '../../src/platform/operations/pause-state.ts'
 import { barrierBody } from '../../src/platform/log/barrier.ts'
 import type { Store } from '../../src/platform/ports.ts'
 import type { ToyLedgerOptions } from '../../src/testing/toy-ledger.ts'
@@ -66,4 +67,13 @@ export async function scaleAtOnce(store: Store, to: number): Promise<void> {
     transaction: to,
   })
   await transaction.release()
+}
+
+/** Pauses or resumes what the ledger reads of a partition number. */
+export async function pauseAt({ lonja, idle }: Ledger, act: 'pause' | 'resume', partition: number): Promise<void> {
+  const command = askOfGroup(act, { group: 'ledger', topic: null, partition, reason: 'a test' })
+  const asked = { service: 'ledger', command, reply: () => ({ status: 200 }), principal: 'tester' } as const
+  const done = lonja.submit({ ...asked, role: 'operator', scope: undefined, bodyHash: '', traceparent: undefined })
+  await idle()
+  await done
 }

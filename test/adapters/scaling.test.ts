@@ -1,12 +1,12 @@
 // More partitions under a running ledger, embedded: every key keeps its order in every group, whatever is parked.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { askOfGroup } from '../../src/platform/operations/pause-state.ts'
 import { Refusal } from '../../src/kernel/refuse.ts'
 import { openSqlite } from '../../src/platform/store/sqlite.ts'
 import { createVirtualClock } from '../../src/testing/virtual-clock.ts'
 import type { Ledger } from './scaling-ledger.ts'
-import { accountsNamed, assertWhole, madeEarlier, scale, scaleAtOnce, standing, startLedger } from './scaling-ledger.ts'
+import { accountsNamed, assertWhole, madeEarlier, pauseAt } from './scaling-ledger.ts'
+import { scale, scaleAtOnce, standing, startLedger } from './scaling-ledger.ts'
 
 const ACCOUNTS = accountsNamed(24)
 const BAD = new Set(['account-1', 'account-4', 'account-7', 'account-15'])
@@ -74,7 +74,7 @@ test('a backlog of three generations is read one generation after the other, in 
   await ledger.stop()
 })
 
-test('a writer that has not heard of it computes its batch again, and no reader meets its keys out of order', async () => {
+test('a writer that has not heard of it starts over, and no reader meets its keys out of order', async () => {
   const store = await inMemory()
   const conflicts: string[] = []
   const ledger = await startLedger({ store })
@@ -170,14 +170,6 @@ async function refused(work: Promise<unknown>, code: string, details: RegExp): P
   assert.ok(error instanceof Refusal, `${String(error)} instead of ${code}`)
   assert.equal(error.code, code)
   assert.match(JSON.stringify(error.details), details)
-}
-
-async function pauseAt({ lonja, idle }: Ledger, act: 'pause' | 'resume', partition: number): Promise<void> {
-  const command = askOfGroup(act, { group: 'ledger', topic: null, partition, reason: 'a test' })
-  const asked = { service: 'ledger', command, reply: () => ({ status: 200 }), principal: 'tester' } as const
-  const done = lonja.submit({ ...asked, role: 'operator', scope: undefined, bodyHash: '', traceparent: undefined })
-  await idle()
-  await done
 }
 
 /** Another handle has written: the poll would find it. */

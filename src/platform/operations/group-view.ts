@@ -22,8 +22,8 @@ const STATES_MEAN =
   'running; one-by-one: a record at a time, since processes died there; paused: by a person; log: the log has a gap ' +
   'or went back; fault: a record is tried again in place; ' +
   'breaker: a handler that fails for many keys is paused; full: as much is parked as may be; conflict: the store ' +
-  'refuses what a record leads to; barrier: the topic was scaled, and the group has still to read another partition up ' +
-  'to its barrier; elsewhere: the process that holds it knows more; idle: no process holds it.'
+  'refuses what a record leads to; barrier: the topic was scaled, and the group has still to read another partition ' +
+  'up to its barrier; elsewhere: the process that holds it knows more; idle: no process holds it.'
 
 const PauseAnswer = z.object({
   topic: z.string().nullable(),

@@ -24,8 +24,8 @@ export class EffectOwners {
   }
 
   /**
-   * Finds those that may be called here. One at a time a key and in order: what was made under the old count of partitions
-   * comes before what was made under the new one, and that waits for it.
+   * Finds those that may be called here. One at a time a key and in order: what was made under the old count of
+   * partitions comes before what was made under the new one, and that waits for it.
    *
    * @param open all, in the order in which they were made
    * @param isScaled until then all requests of a key lie in one partition

@@ -40,4 +40,10 @@ export class HeldPartitions {
     this.#works &&
     this.#known.has(partitions * PARTITIONS_LIMIT + partition) &&
     this.#membership.holds(partitions, partition)
+
+  /** Effects and timers are shared out by the partitions of the commands topics, by as many as these have by now. */
+  holdsWork = (partition: number): boolean => {
+    const { workPartitions } = this.#channels
+    return this.holds(workPartitions, partition % workPartitions)
+  }
 }

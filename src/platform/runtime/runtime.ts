@@ -106,7 +106,7 @@ export class Runtime {
       store,
       services: worked,
       partitions: () => this.channels.workPartitions,
-      isOurs: (service, partition) => this.#holds(partition) && !this.pauses.holds(service, partition),
+      isOurs: (service, partition) => this.#held.holdsWork(partition) && !this.pauses.holds(service, partition),
     })
     this.executor = new EffectExecutor({
       registry,
@@ -121,7 +121,7 @@ export class Runtime {
     const { channels, executor, parking, pauses, isOurs } = this
     const readAgain = this.#forget
     this.#crossings = new Crossings({ ...options, channels, isOurs, readAgain })
-    this.#owners = new EffectOwners({ clock, holds: (partition) => this.#holds(partition), readAgain })
+    this.#owners = new EffectOwners({ clock, holds: this.#held.holdsWork, readAgain })
     this.#setbacks = new Setbacks({ ...options, channels, executor, parking, isOurs })
     this.takeovers = new Takeovers({ ...options, channels, parking, holds: this.#held.holds })
     this.#oneByOne = new OneByOne({ store, clock, takeovers: this.takeovers, batches: this.#batches })
@@ -320,12 +320,6 @@ export class Runtime {
     if (sources.size === 0) return
     membership.announce([...sources])
     this.options.grown([...sources])
-  }
-
-  /** Effects and timers are shared out by the partitions of the commands topics. */
-  #holds(partition: number): boolean {
-    const { workPartitions } = this.channels
-    return this.#held.holds(workPartitions, partition % workPartitions)
   }
 
   /** The copy that the command was refused by may lag: it is tried again until it has caught up or patience is over. */
