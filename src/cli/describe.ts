@@ -43,11 +43,14 @@ async function describeAll(lonja: Lonja) {
 /** Every topic with how many records are kept of it, and how many were deleted after their time. */
 export function describedTopics({ runtimes: [runtime] }: Pick<Lonja, 'runtimes'>) {
   const channels = Map.groupBy(runtime?.channels.all ?? [], ({ topic }) => topic)
-  return listTopics().map(({ name, partitions, keep, sources }) => {
+  return listTopics().map(({ name, partitions: declared, keep, sources }) => {
     const own = channels.get(name) ?? []
+    // Each source may have been scaled by itself; what the contract says is only what a new database begins with.
+    const partitions = Math.max(...own.map((channel) => channel.partitions), own.length === 0 ? declared : 0)
+    const generation = Math.max(...own.map((channel) => channel.generation), 1)
     const deleted = own.reduce((sum, { first }) => sum + first, 0)
     const records = own.reduce((sum, { next }) => sum + next, 0) - deleted
-    return { name, partitions, keep, records, deleted, sources }
+    return { name, partitions, generation, keep, records, deleted, sources }
   })
 }
 
@@ -123,9 +126,10 @@ function linesOf({ services, topics, groups, effects }: Description): string[] {
     ),
     ...part(
       'TOPICS',
-      topics.map(({ name, partitions, keep, records, deleted, sources }) => {
+      topics.map(({ name, partitions, generation, keep, records, deleted, sources }) => {
         const gone = deleted === 0 ? '' : `, ${deleted} deleted`
-        return [name, `${partitions} partitions`, `kept ${keep}`, `${records} records${gone}`, sources.join(', ')]
+        const count = `${partitions} partitions${generation === 1 ? '' : ` in generation ${generation}`}`
+        return [name, count, `kept ${keep}`, `${records} records${gone}`, sources.join(', ')]
       }),
     ),
     ...part(

@@ -3,7 +3,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Refusal } from '../../src/kernel/refuse.ts'
 import { openSqlite } from '../../src/platform/store/sqlite.ts'
+import { checkCursors, checkLogs } from '../../src/cli/check/check-logs.ts'
+import { systemClock } from '../../src/platform/system.ts'
 import { createVirtualClock } from '../../src/testing/virtual-clock.ts'
+import { waitFor } from '../../src/testing/wait-for.ts'
 import type { Ledger } from './scaling-ledger.ts'
 import { accountsNamed, assertWhole, madeEarlier, pauseAt } from './scaling-ledger.ts'
 import { scale, scaleAtOnce, standing, startLedger } from './scaling-ledger.ts'
@@ -160,6 +163,33 @@ test('a database that has heads keeps its count whatever the contracts say, afte
   assert.deepEqual(await standing(second), [4, 2])
   await assertWhole(second, ACCOUNTS, 2)
   await second.stop()
+})
+
+test('a rebuild goes through the generations as the live table did, and the check of the log finds nothing', async () => {
+  const ledger = await startLedger({ store: await inMemory(), clock: systemClock })
+  for (const [entry, partitions] of [4, 5, 11].entries()) {
+    await postAll(ledger, 2 * entry)
+    await scale(ledger, partitions)
+    await postAll(ledger, 2 * entry + 1)
+    await ledger.lonja.settled()
+  }
+  await ledger.lonja.rebuilds.start('ledger.postings')
+  const isDone = async () => (await ledger.lonja.rebuilds.status('ledger.postings')).phase === 'done'
+  await waitFor(isDone, { withinMs: 20_000, what: 'the rebuild' })
+  const { report } = await ledger.lonja.rebuilds.status('ledger.postings')
+  assert.deepEqual([report?.comparedRows, report?.differences], [ACCOUNTS.length, 0])
+  await assertWhole(ledger, ACCOUNTS, 6)
+  const { registry, storeOf } = { registry: ledger.lonja.registry, storeOf: () => ledger.store }
+  const context = {
+    registry,
+    storeOf,
+    now: Date.now,
+    progress: () => undefined,
+    scratch: ledger.store,
+    ledger: undefined,
+  }
+  for (const check of [checkLogs, checkCursors]) assert.deepEqual((await check(context)).problems, [])
+  await ledger.stop()
 })
 
 async function refused(work: Promise<unknown>, code: string, details: RegExp): Promise<void> {

@@ -1,4 +1,5 @@
 // Logs and cursors: no gap in any sequence, every record in the partition of its key, no cursor above its head.
+import { BARRIER } from '../../platform/log/barrier.ts'
 import { partitionFor } from '../../platform/log/murmur2.ts'
 import type { RecordBody } from '../../platform/log/record.ts'
 import type { Head, LogRow, Store } from '../../platform/ports.ts'
@@ -24,10 +25,15 @@ export async function checkLogs(context: CheckContext): Promise<Finding> {
   for (const { schema, topics } of context.registry.schemas) {
     if (topics.length === 0) continue
     const store = context.storeOf(schema)
-    for (const head of await store.heads(schema)) {
-      const partitions = topics.find(({ name }) => name === head.topic)?.partitions
-      if (partitions === undefined || head.next === 0) continue
-      await checkPartition({ context, store, findings }, head, partitions)
+    const heads = await store.heads(schema)
+    for (const head of heads) {
+      if (head.next === 0 || !topics.some(({ name }) => name === head.topic)) continue
+      const made = heads.filter(({ topic }) => topic === head.topic).map((other) => other.made)
+      await checkPartition(
+        { context, store, findings },
+        head,
+        (generation) => made.filter((each) => each <= generation).length,
+      )
     }
   }
   return findings.finding()
@@ -39,8 +45,11 @@ interface Reading {
   readonly findings: Findings
 }
 
+/** How many partitions a topic had in a generation. */
+type CountIn = (generation: number) => number
+
 /** What comes after a fault is not looked at: it would repeat it in every row. */
-async function checkPartition({ context, store, findings }: Reading, head: Head, partitions: number): Promise<void> {
+async function checkPartition({ context, store, findings }: Reading, head: Head, countIn: CountIn): Promise<void> {
   const { source, topic, partition } = head
   const key = placeName(head)
   let next = head.first
@@ -53,7 +62,7 @@ async function checkPartition({ context, store, findings }: Reading, head: Head,
     if (lowest > next) next = Math.max(next, Math.min(lowest, await firstNow(store, head)))
     const before = next
     for (const row of rows) {
-      const wrong = wrongPlace(row.first, next) ?? wrongRow(row, partitions)
+      const wrong = wrongPlace(row.first, next) ?? wrongRow(row, countIn)
       if (wrong !== undefined) return findings.error(wrong.check, key, wrong.message)
       next = row.last + 1
     }
@@ -81,12 +90,15 @@ function missing(from: number, to: number): string {
   return `The records ${from} to ${to - 1} are missing.`
 }
 
-function wrongRow({ body, first, last, partition }: LogRow, partitions: number) {
+function wrongRow({ body, first, last, partition, generation }: LogRow, countIn: CountIn) {
   const records = JSON.parse(body) as readonly RecordBody[]
   if (records.length !== last - first + 1) {
     return { check: 'log-gap', message: `The row of the records ${first} to ${last} holds ${records.length}.` }
   }
-  const stray = records.findIndex(({ key }) => partitionFor(key, partitions) !== partition)
+  const partitions = countIn(generation)
+  // A barrier has no key: it lies in every partition of the generation that it ends.
+  const isStray = ({ type, key }: RecordBody) => type !== BARRIER && partitionFor(key, partitions) !== partition
+  const stray = records.findIndex(isStray)
   if (stray === -1) return undefined
   return { check: 'log-partition', message: `The record ${first + stray} belongs to another partition by its key.` }
 }

@@ -66,18 +66,17 @@ class Replay {
   readonly #reader: LogReader
   /** Addresses of records that the live table can not hold: parked, dead or discarded. */
   #unhandled: ReadonlySet<string> = new Set()
-  #places: readonly Place[]
+  #places: readonly Place[] = []
   #folded = 0
 
   private constructor(context: CheckContext, group: ProjectionGroup) {
-    const { registry, storeOf } = context
+    const { storeOf } = context
     this.#context = context
     this.#group = group
     this.name = group.name
     this.#store = storeOf(group.service)
     this.#table = { ...projectionTable(group.service, group.projection, 1), indexes: [] }
     this.#reader = new LogReader({ storeOf, wants: (type) => group.folds.has(type), recordsAChunk: RECORDS_A_CHUNK })
-    this.#places = placesOf(registry, group)
   }
 
   static async of(context: CheckContext, group: ProjectionGroup): Promise<Replay> {
@@ -86,7 +85,7 @@ class Replay {
     await scratch.migrate([{ schema: group.service, version: 1, tables: [replay.#table], topics: [] }])
     replay.#unhandled = await replay.#readUnhandled()
     const live = await readPlaces(replay.#store, group.service, group.name)
-    replay.#places = begun(replay.#places, live)
+    replay.#places = begun(await placesOf(context.registry, group, context.storeOf), live)
     await replay.#foldTo(boundsOf(live))
     return replay
   }

@@ -47,7 +47,7 @@ export class StockSums {
   /** Sums up every reservation. What changes meanwhile is told by inventory's events, from before the first page. */
   static async of(context: CheckContext): Promise<StockSums> {
     const heads = await readHeads(context)
-    const own = placesOf(context.registry, { topics: [StockReserved.topic] })
+    const own = await placesOf(context.registry, { topics: [StockReserved.topic] }, context.storeOf)
     const places = own.filter(({ source }) => source === inventoryContract.service)
     await context.scratch.migrate([{ schema: table.schema, version: 1, tables: [table], topics: [] }])
     const sums = new StockSums(

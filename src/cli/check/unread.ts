@@ -3,7 +3,7 @@ import { partitionFor } from '../../platform/log/murmur2.ts'
 import type { Unhandled } from '../../platform/parking/stored-parking.ts'
 import { readUnhandled } from '../../platform/parking/stored-parking.ts'
 import type { Head } from '../../platform/ports.ts'
-import { placeName, placesOf } from '../../platform/rebuild/log-reader.ts'
+import { type Place, placeName, placesOf } from '../../platform/rebuild/log-reader.ts'
 import { boundsOf, readPlaces } from '../../platform/rebuild/stored-places.ts'
 import type { CheckContext } from './problem.ts'
 
@@ -27,19 +27,27 @@ export async function readUnread(
   const heads = await readBounds(context)
   const behind = new Map<number, Set<number>>()
   for (const group of groups) {
-    for (const place of placesOf(registry, group)) {
+    for (const place of await placesOf(registry, group, storeOf)) {
       const name = placeName(place)
       const { first = 0, next = 0 } = heads.get(name) ?? {}
       if ((positions.get(group.name)?.get(name) ?? first) >= next) continue
-      const count = registry.schemas
-        .find(({ schema }) => schema === place.source)
-        ?.topics.find((topic) => topic.name === place.topic)?.partitions
-      if (count !== undefined) behind.set(count, (behind.get(count) ?? new Set()).add(place.partition))
+      // A key that was scaled away from here may still have records here.
+      for (const count of countsOf(heads, place))
+        behind.set(count, (behind.get(count) ?? new Set()).add(place.partition))
     }
   }
   const { waiting, givenUp } = await readPassed(context, services)
   const isBehind = (key: string) => [...behind].some(([count, partitions]) => partitions.has(partitionFor(key, count)))
   return { isUnread: (key) => waiting.has(key) || isBehind(key), givenUp }
+}
+
+/** How many partitions the topic of a place has, and had while this one was there already. */
+function countsOf(heads: ReadonlyMap<string, Head>, { source, topic, partition }: Place): readonly number[] {
+  const own = [...heads.values()].filter((head) => head.source === source && head.topic === topic)
+  const made = own.map((head) => head.made)
+  const since = own.find((head) => head.partition === partition)?.made ?? 1
+  const generations = [...new Set(made)].filter((generation) => generation >= since)
+  return generations.map((generation) => made.filter((each) => each <= generation).length)
 }
 
 /**

@@ -204,6 +204,7 @@ export class BuildJob {
       this.#live(),
       keys,
     )
+    if (await this.#table.hasGrown()) throw new Conflict('a topic of the build was scaled')
     await this.#advance(boundsOf(places))
     const lasting = differencesOf(this.#table.table, rows, await loadRows(this.#rebuilt(), keys))
     this.#differences += lasting.length
@@ -231,6 +232,8 @@ export class BuildJob {
       const bounds = boundsOf(live)
       if (!this.#table.stands(own)) throw new Conflict('another process goes on with the build')
       if (this.#table.remaining(bounds) > SWAP_RECORDS) return false
+      // Under the locks no barrier is passed: what is scaled from here on is read by the new table.
+      if (await this.#table.hasGrown()) throw new Conflict('a topic of the build was scaled')
       const rows = await foldChunk(transaction, { group, table }, await this.#table.rest(bounds))
       const cursors = [this.#table.cursorsWrite(group.name, placed(beginnings, live)), this.#table.cursorsDelete(own)]
       const flip = buildWrite({ ...pointer, live: build, building: null })

@@ -38,7 +38,7 @@ export class BuildTable {
   /** The consumer group of its cursors. */
   readonly name: string
   /** Every place that the projection reads, where its live table began to. */
-  beginnings: readonly Place[]
+  beginnings: readonly Place[] = []
   /** Records that were folded here. */
   passed = 0
   readonly #target: BuildTarget
@@ -46,20 +46,25 @@ export class BuildTable {
   #places: readonly StoredPlace[] = []
 
   constructor(target: BuildTarget) {
-    const { registry, storeOf, group, tables, build } = target
+    const { storeOf, group, tables, build } = target
     this.#target = target
     this.#reader = new LogReader({ storeOf, wants: (type) => group.folds.has(type), recordsAChunk: RECORDS_A_CHUNK })
-    this.beginnings = placesOf(registry, group)
     this.table = tables.build(group.service, group.projection.name, build)
     this.name = buildGroup(group.name, build)
   }
 
   /** Reads afresh how far it has come. */
   async recall(): Promise<void> {
-    const { store, group } = this.#target
+    const { registry, store, storeOf, group } = this.#target
     const live = await readPlaces(store, group.service, group.name)
-    this.beginnings = begun(this.beginnings, live)
+    this.beginnings = begun(await placesOf(registry, group, storeOf), live)
     this.#places = placed(this.beginnings, await readPlaces(store, group.service, this.name))
+  }
+
+  /** Whether a topic was scaled since: the live table then reads partitions that are not built from here. */
+  async hasGrown(): Promise<boolean> {
+    const { registry, storeOf, group } = this.#target
+    return (await placesOf(registry, group, storeOf)).length !== this.beginnings.length
   }
 
   remaining(bounds: Bounds): number {

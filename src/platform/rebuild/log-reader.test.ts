@@ -78,3 +78,30 @@ test('a chunk passes about as many records as it may, and takes over the incarna
   const second = await reader.read(first.places, bounds(500))
   assert.equal(second.passed, 100, 'the second chunk knows how many records a row holds')
 })
+
+test('what was appended under another count of partitions comes after all that was appended before', async () => {
+  const other = { ...place, partition: 1 }
+  const logs = new Map([
+    [0, [row(0, 1), row(2, 3, { generation: 2 })]],
+    [1, [row(0, 5, { partition: 1 }), row(6, 7, { partition: 1, generation: 2 })]],
+  ])
+  const store: Pick<Store, 'readLog'> = {
+    readLog: async (_, ranges, limit) =>
+      ranges.flatMap(({ partition, from }) =>
+        (logs.get(partition) ?? []).filter(({ last }) => last >= from).slice(0, limit),
+      ),
+  }
+  const reader = new LogReader({ storeOf: () => store as Store, wants: () => true, recordsAChunk: 6 })
+  const both = new Map([
+    [placeName(place), 4],
+    [placeName(other), 8],
+  ])
+  let places: readonly Place[] = [place, other]
+  const generations: number[] = []
+  while (remaining(places, both) > 0) {
+    const chunk = await reader.read(places, both)
+    generations.push(...chunk.records.map(({ generation }) => generation))
+    places = chunk.places
+  }
+  assert.deepEqual(generations, [...Array(8).fill(1), ...Array(4).fill(2)])
+})

@@ -1,4 +1,5 @@
 // Reads the log in large chunks below fixed bounds, partitions side by side: what lies below a bound never changes.
+import { BARRIER } from '../log/barrier.ts'
 import type { LogRecord, RecordBody } from '../log/record.ts'
 import type { LogRow, Store } from '../ports.ts'
 import type { Group, Registry } from '../runtime/registry.ts'
@@ -46,22 +47,41 @@ export function placeName({ source, topic, partition }: Pick<Place, 'source' | '
   return `${source}/${topic}/${partition}`
 }
 
-/** Every partition that the group hears, from its beginning. */
-export function placesOf({ schemas }: Registry, { topics }: Pick<Group, 'topics'>): Place[] {
-  return schemas.flatMap(({ schema: source, topics: declared }) =>
-    declared
-      .filter(({ name }) => topics.includes(name))
-      .flatMap(({ name: topic, partitions }) =>
-        Array.from({ length: partitions }, (_, partition): Place => {
-          return { source, topic, partition, next: 0, generation: 1, incarnation: 1 }
-        }),
-      ),
-  )
+/** Every partition that the group hears, from its beginning: as many as have heads by now. */
+export async function placesOf(
+  { schemas }: Registry,
+  { topics }: Pick<Group, 'topics'>,
+  storeOf: (source: string) => Pick<Store, 'heads'>,
+): Promise<Place[]> {
+  const heard = schemas.filter((schema) => schema.topics.some(({ name }) => topics.includes(name)))
+  const heads = await Promise.all(heard.map(({ schema }) => storeOf(schema).heads(schema)))
+  const known = heads.flat().filter(({ topic }) => topics.includes(topic))
+  return known.map(({ source, topic, partition, made }): Place => {
+    return { source, topic, partition, next: 0, generation: made, incarnation: 1 }
+  })
 }
 
 /** How many records lie between the places and the bounds. */
 export function remaining(places: readonly Place[], bounds: Bounds): number {
   return places.reduce((sum, place) => sum + Math.max(0, (bounds.get(placeName(place)) ?? 0) - place.next), 0)
+}
+
+function topicName({ source, topic }: Pick<Place, 'source' | 'topic'>): string {
+  return `${source}/${topic}`
+}
+
+/** The generation of the oldest rows that are left, by source and topic. */
+function oldestGenerations(
+  behind: readonly Place[],
+  rows: ReadonlyMap<string, readonly LogRow[]>,
+): ReadonlyMap<string, number> {
+  const oldest = new Map<string, number>()
+  for (const place of behind) {
+    const next = rows.get(placeName(place))?.find(({ last }) => last >= place.next)
+    const name = topicName(place)
+    if (next !== undefined) oldest.set(name, Math.min(next.generation, oldest.get(name) ?? next.generation))
+  }
+  return oldest
 }
 
 export class LogReader {
@@ -84,11 +104,17 @@ export class LogReader {
     const share = Math.ceil(this.#options.recordsAChunk / Math.max(1, behind.length))
     const records: LogRecord[] = []
     let passed = 0
+    const oldest = oldestGenerations(behind, rows)
     const moved = places.map((place) => {
       const name = placeName(place)
       const bound = Math.min(bounds.get(name) ?? 0, place.next + share)
       if (place.next >= bound) return place
-      const after = this.#pass(place, rows.get(name) ?? [], { bound, records })
+      // Before what was appended under another count of partitions lies all that came before it, in all partitions.
+      const upTo = oldest.get(topicName(place)) ?? 0
+      const own = rows.get(name) ?? []
+      const readable = own.filter(({ generation }) => generation <= upTo)
+      if (readable.length === 0 && own.length > 0) return place
+      const after = this.#pass(place, readable, { bound, records })
       passed += after.next - place.next
       return after
     })
@@ -148,7 +174,7 @@ export class LogReader {
       const body = bodies[sequence - first]
       if (body === undefined) throw new LogGap(`The record ${sequence} of ${source}/${topic}/${partition} has no body.`)
       const { type, key, data, correlation = key, cause, traceparent } = body
-      if (!wants(type)) continue
+      if (!wants(type) || type === BARRIER) continue
       const place = { source, topic, partition, generation, incarnation, sequence, appendedAt }
       records.push({ type, key, data, correlation, cause, traceparent, ...place })
     }
