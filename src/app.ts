@@ -206,6 +206,7 @@ async function run({ settings, options, log, metrics, tracing }: Start): Promise
     await kafka?.start({
       registry: application.registry,
       runtimes: application.runtimes,
+      newId: () => application.newId(),
       noticed: (sources) => application.noticed(sources),
     })
   } catch (error) {

@@ -3,13 +3,16 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { run } from '../../src/cli/run.ts'
 import { addressOptions } from '../../src/platform/kafka/address.ts'
+import { buildRegistry } from '../../src/platform/runtime/registry.ts'
 import { services } from '../../src/services.ts'
 import { kafkaIsHere, startKafka } from '../../src/testing/kafka/kafka.ts'
 import { Admin } from '@platformatic/kafka'
 
 const timeout = 120_000
 /** Two of each service, and the one on which the ends of logs are announced. */
-const count = services.length * 2 + 1
+/** Two of each service, what databases tell each other, and two copies of each topic that is heard. */
+const heard = new Set(buildRegistry(services).groups.flatMap(({ topics }) => topics))
+const count = services.length * 2 + 1 + heard.size * 2
 
 /** Runs a command as a person would and gives its exit code and what it said. */
 async function lonja(...argv: readonly string[]) {

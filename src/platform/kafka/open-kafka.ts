@@ -15,15 +15,14 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { KafkaAddress } from './address.ts'
 import { checkKafka, KafkaUnavailable } from './check-kafka.ts'
-import { GroupOffsets } from './group-offsets.ts'
 import { headsTopic } from './heads-record.ts'
 import { kafkaReason } from './kafka-error.ts'
 import { KafkaCounts, kafkaHealth, type KafkaHealth } from './kafka-health.ts'
 import { KafkaLog } from './kafka-log.ts'
 import { KnownLogs, KnownLogStore, unknownLogText } from './known-logs.ts'
 import { kafkaAddressOf } from './kafka-settings.ts'
-import type { MirroredRuntime } from './mirrored-places.ts'
-import { OffsetAdmin } from './offset-admin.ts'
+import { mirrorTopics } from './mirror-topics.ts'
+import { Outward, type OutwardRuntime } from './outward.ts'
 import { PositionStore } from './position-store.ts'
 import { topicsOf } from './rights.ts'
 import { Strangers } from './strangers.ts'
@@ -46,7 +45,8 @@ const WRITE_POSITIONS_MS = 2000
 
 /** Every topic that has to be on the brokers. */
 export function topicsOnKafka(services: readonly Service[]): readonly Topic[] {
-  return [...services.flatMap(({ topics }) => topics.map(({ name }) => topicNamed(name))), headsTopic]
+  const declared = services.flatMap(({ topics }) => topics.map(({ name }) => topicNamed(name)))
+  return [...declared, headsTopic, ...mirrorTopics(buildRegistry(services).groups)]
 }
 
 /**
@@ -78,7 +78,8 @@ function topicsUsed({ settings, services, chosen }: OpenKafkaOptions): readonly 
 /** What is asked of the application that runs on it. */
 export interface KafkaApplication {
   readonly registry: Registry
-  readonly runtimes: readonly MirroredRuntime[]
+  readonly runtimes: readonly OutwardRuntime[]
+  readonly newId: () => string
   /** Told which logs have something new. */
   readonly noticed: (sources: readonly string[]) => void
 }
@@ -92,7 +93,7 @@ export class OpenKafka {
   #watch: KafkaWatch | undefined
   #reader: Reader | undefined
   #strangers: Strangers | undefined
-  #groupOffsets: GroupOffsets | undefined
+  #outward: Outward | undefined
   #cancelWriting = (): void => undefined
   #failure: string | undefined
 
@@ -132,19 +133,22 @@ export class OpenKafka {
     await this.#relays?.start()
     this.#watch?.start()
     await this.#startReading(application)
-    const { settings, clock } = this.#options
+    const { settings } = this.#options
     if (!settings.roles.includes('worker')) return
-    this.#groupOffsets = new GroupOffsets({
-      openAdmin: () => new OffsetAdmin(this.#address),
-      clock,
-      prefix: settings.kafkaGroupPrefix,
-      runtimes: application.runtimes,
+    this.#outward = new Outward({
+      ...this.#options,
+      ...application,
+      address: this.#address,
+      groupPrefix: settings.kafkaGroupPrefix,
+      databases: this.#databases,
+      urlOf: (services) => urlOf(settings, services),
+      holds: (services) => this.#relays?.holds(services) ?? false,
       unread: (place, nextOf) => this.#reader?.log.unreadFrom(place, nextOf),
     })
-    this.#groupOffsets.start()
+    await this.#outward.start()
   }
 
-  async #startReading({ registry, noticed }: KafkaApplication): Promise<void> {
+  async #startReading({ registry, noticed, newId }: KafkaApplication): Promise<void> {
     const { clock, settings, chosen } = this.#options
     const databases = this.#databases
     const here = databases.map(({ services }) => services)
@@ -153,7 +157,7 @@ export class OpenKafka {
     const url = urlOf(settings, databases[0]?.services ?? [])
     const [store, logStore] = [new PositionStore(url, chosen.join(',')), new KnownLogStore(url)]
     await store.prepare()
-    const strangers = new Strangers({ ...this.#options, registry, databases })
+    const strangers = new Strangers({ ...this.#options, registry, databases, newId })
     this.#strangers = strangers
     const known = new KnownLogs(await logStore.read(), settings.kafkaIgnoredLogs)
     const log = new KafkaLog({
@@ -229,8 +233,12 @@ export class OpenKafka {
 
   async health(): Promise<readonly PartHealth[]> {
     const [relays = [], watch] = await Promise.all([this.#relays?.health(), this.#watch?.health()])
-    const mirrored = this.#groupOffsets === undefined ? [] : [this.#groupOffsets.health()]
-    return [...relays, ...mirrored, ...this.#readerHealth(), ...(watch === undefined ? [] : [watch])]
+    return [
+      ...relays,
+      ...(this.#outward?.health() ?? []),
+      ...this.#readerHealth(),
+      ...(watch === undefined ? [] : [watch]),
+    ]
   }
 
   #readerHealth(): readonly PartHealth[] {
@@ -285,7 +293,7 @@ export class OpenKafka {
 
   async stop(): Promise<void> {
     this.#cancelWriting()
-    await this.#groupOffsets?.stop()
+    await this.#outward?.stop()
     const { log, store, logStore } = this.#reader ?? {}
     this.#strangers?.stop()
     await this.#watch?.stop()

@@ -122,6 +122,11 @@ export class Relays {
     for (const { relay } of this.#open) relay.wake()
   }
 
+  /** Whether this process has the lease of the database of these services. */
+  holds(services: readonly string[]): boolean {
+    return this.#open.some(({ database, membership }) => database.services === services && membership.holds(1, 0))
+  }
+
   /** How far each partition is shipped, by the name of its place. */
   async marks(): Promise<ReadonlyMap<string, number>> {
     const all = (await Promise.all(this.#open.map(({ store }) => store.marks()))).flat()

@@ -10,6 +10,7 @@ import {
 import type { Registry } from '../runtime/registry.ts'
 import { addressOptions, type KafkaAddress } from './address.ts'
 import { within } from './deadline.ts'
+import { MIRROR_KINDS, mirroredTopics, mirrorTopicName } from './mirror-topics.ts'
 import { HEADS_TOPIC } from './heads-record.ts'
 
 export interface Right {
@@ -63,6 +64,10 @@ export function rightsOf(registry: Registry, part: Part): readonly Right[] {
   // Whoever writes down how far a group is has to be allowed to read there, also where its own database is read.
   // Announcements are read by all: two installations under one name, and clocks that differ, show there.
   for (const topic of [...heard, HEADS_TOPIC]) allow(topic, 'READ')
+  for (const topic of mirroredTopics(groups)) {
+    for (const kind of MIRROR_KINDS) allow(mirrorTopicName(topic, kind), 'WRITE')
+    allow(mirrorTopicName(topic, 'retry'), 'READ')
+  }
   return [
     ...[...topics].map(([name, operations]): Right => ({ resource: 'topic', name, pattern: 'literal', operations })),
     ...groups.map(({ name }): Right => {

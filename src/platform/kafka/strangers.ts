@@ -1,6 +1,7 @@
 // Puts records that are no message of ours among the dead letters, each once, however often it is read again.
 import { deadLetterCells } from '../parking/dead-letter.ts'
 import { planOf } from '../parking/dead-letter-office.ts'
+import { mirrorRow, mirrorWrites } from '../parking/mirror-row.ts'
 import { strangerId, strangerLetter, type StrangeRecord } from '../parking/stranger-letter.ts'
 import { Conflict, type Clock, type Store } from '../ports.ts'
 import type { Group, Registry } from '../runtime/registry.ts'
@@ -13,6 +14,7 @@ export interface StrangersOptions {
   /** The services that run here. */
   readonly chosen: readonly string[]
   readonly clock: Clock
+  readonly newId: () => string
   readonly log: Pick<Logger, 'error' | 'warn'>
 }
 
@@ -66,7 +68,8 @@ export class Strangers {
     const transaction = await store.begin()
     try {
       const writes = [{ table, mode: 'insert' as const, rows: [deadLetterCells(letter)] }]
-      await transaction.commit(planOf(registry, writes, now))
+      const mirrored = mirrorWrites([mirrorRow(this.#options.newId(), { kind: 'dlq', letter })])
+      await transaction.commit(planOf(registry, [...writes, ...mirrored], now))
     } finally {
       await transaction.release()
     }

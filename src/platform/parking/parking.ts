@@ -25,6 +25,8 @@ export interface ParkingOptions {
   readonly holds: (partitions: number, partition: number) => boolean
   /** Whether a person has paused the group in this partition: its keys wait as long. */
   readonly isPaused?: (group: string, partition: number) => boolean
+  /** Whether copies of what is parked or dead are to go to Kafka. */
+  readonly mirrors?: boolean
 }
 
 /** What is parked in one group. */
@@ -46,6 +48,7 @@ export class Parking {
   readonly clock: Clock
   readonly random: Random
   readonly registry: Registry
+  readonly mirrors: boolean
   /** Every lot that a parked key of this database can lie in. */
   lots: readonly Row[]
   /** When the next head may be tried; infinity when nothing waits for it. */
@@ -67,6 +70,7 @@ export class Parking {
     this.clock = clock
     this.random = random
     this.registry = registry
+    this.mirrors = options.mirrors === true
     const counts = registry.schemas.flatMap(({ topics }) => topics.map(({ partitions }) => partitions))
     this.lots = lotsOf(new Set(counts), hosted)
     for (const group of registry.groups) {

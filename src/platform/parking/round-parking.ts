@@ -6,6 +6,7 @@ import type { Cursor } from '../runtime/channels.ts'
 import type { Fault, Pause } from '../runtime/round-context.ts'
 import { parkingLotsTable } from '../store/tables.ts'
 import type { HandlerName } from './breakers.ts'
+import { mirrorWrites } from './mirror-row.ts'
 import { QUICK_TRIES } from './policy.ts'
 import type { ParkingNote, RoundParts } from './setting-aside.ts'
 import { SettingAside } from './setting-aside.ts'
@@ -194,7 +195,7 @@ export class RoundParking {
   }
 
   writes(): Write[] {
-    return this.aside.changes.writes(this.#parts.registry)
+    return [...this.aside.changes.writes(this.#parts.registry), ...mirrorWrites(this.aside.mirrored)]
   }
 
   /** Memory follows the commit. */

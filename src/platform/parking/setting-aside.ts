@@ -4,6 +4,7 @@ import { faultClassOf } from '../../kernel/fault.ts'
 import { MESSAGE_DIED, MessageDied } from '../../kernel/message-died.ts'
 import type { LogRecord } from '../log/record.ts'
 import { positionOf } from '../log/record.ts'
+import type { Row } from '../ports.ts'
 import type { Cursor } from '../runtime/channels.ts'
 import type { Outbox } from '../runtime/outbox.ts'
 import type { RecordHandler } from '../runtime/record-handler.ts'
@@ -13,6 +14,8 @@ import type { DeadLetter } from './dead-letter.ts'
 import { deadLetterOf } from './dead-letter.ts'
 import type { Failure } from './failure.ts'
 import { failureOf } from './failure.ts'
+import type { Mirrored } from './mirror-row.ts'
+import { mirrorRow } from './mirror-row.ts'
 import type { KeyName, ParkedKey } from './parked-key.ts'
 import type { ParkedMessage } from './parked-message.ts'
 import { storedRecordOf } from './parked-message.ts'
@@ -54,6 +57,8 @@ export interface Weighed {
 export class SettingAside {
   readonly changes: ParkingChanges
   readonly notes: ParkingNote[] = []
+  /** Copies that are to go to Kafka once all is committed. */
+  readonly mirrored: Row[] = []
   readonly #parts: RoundParts
   readonly #fields = new Map<string, string>()
 
@@ -110,7 +115,9 @@ export class SettingAside {
   /** The record waits behind its key's first message. */
   queue(group: Group, record: LogRecord, parked: ParkedKey): void {
     const position = this.changes.nextPosition(parked)
-    this.changes.join(group.service, { ...this.#untried(parked, record), position })
+    const message = { ...this.#untried(parked, record), position }
+    this.changes.join(group.service, message)
+    this.#mirror({ kind: 'retry', message })
     this.changes.save({ ...parked, messages: parked.messages + 1, tail: position })
   }
 
@@ -154,6 +161,7 @@ export class SettingAside {
       return
     }
     this.changes.join(group.service, message)
+    this.#mirror({ kind: 'retry', message })
     this.changes.save({ ...key, state: 'retrying', due: now + retryDelayMs(attempts, parking.random), messages: 1 })
     this.note('parked', weighed, name)
   }
@@ -164,11 +172,17 @@ export class SettingAside {
     const { group, record } = weighed
     const letter = deadLetterOf(message, { id: newId(), now, before })
     this.changes.letter(group.service, letter)
+    this.#mirror({ kind: 'dlq', letter })
     this.note('dead', weighed, message)
     // The news of a death holds up nobody, and its own death is no news.
     if (record.type === MESSAGE_DIED) return 'skip'
     if (group.projection === undefined) this.#announce(weighed, letter)
     return parking.policyOf(group).whenDead(record.topic)
+  }
+
+  #mirror(mirrored: Mirrored): void {
+    const { parking, newId } = this.#parts
+    if (parking.mirrors) this.mirrored.push(mirrorRow(newId(), mirrored))
   }
 
   #announce({ group, record }: Weighed, { id, keyName, key, failure }: DeadLetter): void {

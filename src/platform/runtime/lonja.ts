@@ -138,6 +138,7 @@ export class Lonja implements Application {
       hand: this.hand,
       strict,
       batchWaitMs,
+      mirrors: this.#options.relays !== undefined,
       grown: (sources) => {
         for (const other of this.runtimes) if (other.options.store !== store) other.noticed(sources)
         this.#options.relays?.wake()

@@ -26,6 +26,8 @@ export interface RuntimeOptions {
   readonly recalled?: () => Promise<void>
   /** Where the watchdog sees what is being handled; one a process. */
   readonly hand: Hand
+  /** Whether copies of what is parked or dead are to go to Kafka. */
+  readonly mirrors?: boolean
   /** Tests: freeze documents, hand on records in their stored form. */
   readonly strict?: boolean
   /** How long to gather what comes in before a batch; at low load fewer and larger batches save processor time. */

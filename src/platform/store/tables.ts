@@ -223,6 +223,9 @@ export const takeoversTable: Table = table([PLATFORM_SCHEMA, 'takeovers'], {
   items: 'text',
 })
 
+/** Copies of what is parked or dead that Kafka has not got yet; empty without Kafka. */
+export const mirrorsTable: Table = table([PLATFORM_SCHEMA, 'mirrors'], { id: 'text', topic: 'text', body: 'text' })
+
 /** What a partition's owner has in hand while it handles suspects one by one, or had when the watchdog ended it. */
 export const inHandTable: Table = table([PLATFORM_SCHEMA, 'in_hand'], {
   lot: 'text',
