@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import metadata from '../package.json' with { type: 'json' }
 import { topicNamed } from './kernel/message.ts'
-import type { Service } from './kernel/service.ts'
+import { type Service, withFeeds } from './kernel/service.ts'
 import type { Clock } from './platform/ports.ts'
 import { StoreRefused, StoreUnavailable } from './platform/ports.ts'
 import { isFirst, openAlerts, type Alerts } from './platform/alerts/alerts.ts'
@@ -92,10 +92,13 @@ function tracingOf({ traceUrl, traceShare }: Settings): Promise<Tracing> | undef
   return openTracing({ endpoint: traceUrl, share: traceShare, version: metadata.version })
 }
 
-/** The services with the limits that the settings give them. */
-export function servicesWith({ manualPaymentLimitMs }: Pick<Settings, 'manualPaymentLimitMs'>): readonly Service[] {
+/** The services with the limits and the feeds that the settings give them. */
+export function servicesWith({
+  manualPaymentLimitMs,
+  feeds,
+}: Pick<Settings, 'manualPaymentLimitMs' | 'feeds'>): readonly Service[] {
   const limits = { ...CHECKOUT_LIMITS, manualPay: `${manualPaymentLimitMs} ms` as const }
-  return allServices.map((service) => (service === orders ? ordersWith(limits) : service))
+  return allServices.map((service) => withFeeds(service === orders ? ordersWith(limits) : service, feeds))
 }
 
 /** The names of those that run in this process. */

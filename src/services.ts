@@ -19,3 +19,6 @@ export const services: readonly Service[] = [
   notifications,
   analytics,
 ]
+
+/** What can be turned on by name. */
+export const feedNames: readonly string[] = [...new Set(services.flatMap(({ feeds }) => feeds.map(({ name }) => name)))]

@@ -13,6 +13,8 @@ export function groupsPage(registry: Registry): string {
     [
       '## Consumer groups',
       table(['Group', 'Topics', 'What it does'], registry.groups.map(groupRow)),
+      'Each feed that is on has a group in every service that it reads, as `orders.order-states`; ' +
+        '[Topics and messages](messages.md#outward-topics) lists them.',
       '## Sagas',
       ...registry.sagas.flatMap(sagaPart),
       '## Effects',

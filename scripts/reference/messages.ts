@@ -1,6 +1,7 @@
 // The page of the topics and messages: how each topic is kept, and every field of what travels on it.
 import { z } from 'zod'
 import { listTopics } from '../../src/cli/topics.ts'
+import { type Feed, topicsOfFeed } from '../../src/kernel/feed.ts'
 import { isPersonal, type MessageInfo } from '../../src/kernel/message.ts'
 import type { Json } from '../../src/platform/http/openapi-schemas.ts'
 import type { Registry } from '../../src/platform/runtime/registry.ts'
@@ -8,7 +9,7 @@ import { fieldsOf, PERSONAL_MARK } from './fields.ts'
 import { code, codes, page, table } from './markdown.ts'
 
 export function messagesPage(registry: Registry): string {
-  const topics = listTopics()
+  const topics = listTopics(registry.services)
   const overview = table(
     ['Topic', 'Partitions', 'Kept at least', 'Compression', 'Appended by', 'Messages'],
     topics.map(({ name, partitions, keep, compression, sources, messages }) => [
@@ -34,15 +35,30 @@ export function messagesPage(registry: Registry): string {
 }
 
 function feedsPart({ services }: Registry): string[] {
-  const rows = services.flatMap(({ name, feeds }) =>
-    feeds.map(({ topic, event }) => [code(topic), code(event.type), name]),
-  )
-  if (rows.length === 0) return []
+  const feeds = services.flatMap(({ name: service, feeds: own }) => own.map((feed) => ({ service, feed })))
+  const names = [...new Set(feeds.map(({ feed }) => feed.name))]
   return [
     '## Outward topics',
-    "In somebody else's shape: one pure function an event makes each record.",
-    table(['Topic', 'Made of', 'Service'], rows),
+    "Events in other systems' shapes, off unless the setting `feeds` names them; " +
+      '[Feeds](../guides/feeds.md) tells more. A record lies under the key of the event that it is made of.',
+    ...names.flatMap((name) => {
+      const rows = feeds
+        .filter(({ feed }) => feed.name === name)
+        .flatMap(({ service, feed }) => feedRows(service, feed))
+      const heading = ['Topic', 'Partitions', 'Kept at least', 'Compression', 'Key', 'Appended by', 'Records']
+      return [`### Feed ${name}`, table(heading, rows)]
+    }),
   ]
+}
+
+function feedRows(service: string, feed: Feed): string[][] {
+  return topicsOfFeed(feed).map((topic) => {
+    const { name, partitions, keep, compression } = topic
+    const rules = feed.rules.filter(({ to }) => to === topic)
+    const keys = new Set(rules.map(({ event }) => event.key))
+    const records = rules.map(({ as, event }) => `${code(as)} of ${code(event.type)}`)
+    return [code(name), String(partitions), keep, compression, codes([...keys]), service, records.join(', ')]
+  })
 }
 
 function messagePart({ messages, groups }: Registry, type: string): string[] {

@@ -41,9 +41,9 @@ async function describeAll(lonja: Lonja) {
   }
 }
 /** Every topic with how many records are kept of it, and how many were deleted after their time. */
-export function describedTopics({ runtimes: [runtime] }: Pick<Lonja, 'runtimes'>) {
+export function describedTopics({ runtimes: [runtime], registry }: Pick<Lonja, 'runtimes' | 'registry'>) {
   const channels = Map.groupBy(runtime?.channels.all ?? [], ({ topic }) => topic)
-  return listTopics().map(({ name, partitions: declared, keep, sources }) => {
+  return listTopics(registry.services).map(({ name, partitions: declared, keep, sources }) => {
     const own = channels.get(name) ?? []
     // Each source may have been scaled by itself; what the contract says is only what a new database begins with.
     const partitions = Math.max(...own.map((channel) => channel.partitions), own.length === 0 ? declared : 0)
@@ -84,7 +84,7 @@ async function logsOf(lonja: Lonja): Promise<ReadonlyMap<string, string>> {
 }
 
 function groupsOf(lonja: Lonja, lags: readonly GroupLag[], logs: ReadonlyMap<string, string>) {
-  return lonja.registry.groups.map(({ name, service, topics, reactions, folds, projection }) => {
+  return lonja.registry.groups.map(({ name, service, topics, reactions, folds, fed }) => {
     const own = lags.filter(({ group }) => group === name)
     const handlers = [...reactions].flatMap(([type, each]) => each.map((reaction) => ({ type, name: reaction.name })))
     return {
@@ -99,9 +99,13 @@ function groupsOf(lonja: Lonja, lags: readonly GroupLag[], logs: ReadonlyMap<str
       oneByOne: own.flatMap(({ topic, partition, oneByOne }) =>
         oneByOne === undefined ? [] : [`${topic}/${partition} ${oneByOne}`],
       ),
-      handlers: projection === undefined ? handlers : [...folds.keys()].map((type) => ({ type, name: 'fold' })),
+      handlers: [...handlers, ...named(folds, 'fold'), ...named(fed, 'feed')],
     }
   })
+}
+
+function named(byType: ReadonlyMap<string, unknown>, name: string) {
+  return [...byType.keys()].map((type) => ({ type, name }))
 }
 
 /** By whom and why, and how many partitions stand still for it. */

@@ -1,17 +1,17 @@
 // `lonja topics create | check | describe`: the declared topics on the brokers of Kafka.
+import { servicesWith } from '../app.ts'
 import type { Topic } from '../kernel/message.ts'
 import { sentenceOf } from '../platform/kafka/check-kafka.ts'
 import { kafkaAddressOf } from '../platform/kafka/kafka-settings.ts'
 import { topicsOnKafka } from '../platform/kafka/open-kafka.ts'
 import { driftOf, type Drift } from '../platform/kafka/topic-drift.ts'
 import { TopicAdmin } from '../platform/kafka/topics.ts'
-import { services } from '../services.ts'
 import { CommandError, countFlag, EXIT, isSet, noWords, UsageError, type Call } from './command.ts'
 import { tableOf } from './terminal.ts'
 
 const DEFAULT_REPLICAS = 3
 
-const declared = (): readonly Topic[] => topicsOnKafka(services)
+const declared = ({ settings }: Call): readonly Topic[] => topicsOnKafka(servicesWith(settings))
 
 /** @throws {CommandError} with what to mend, where Kafka fails. */
 async function onKafka<Result>(call: Call, work: (admin: TopicAdmin) => Promise<Result>): Promise<Result> {
@@ -37,9 +37,9 @@ export async function createTopics(call: Call): Promise<number> {
     const replicas = Math.min(wanted, brokers)
     if (replicas < wanted)
       terminal.note(`Each partition gets ${replicas} of ${wanted} copies: there are ${brokers} brokers.`)
-    const made = await admin.create(declared(), replicas)
-    if (isSet(call, 'json')) terminal.json({ made, replicas, declared: declared().length })
-    else if (made.length === 0) terminal.line(`All ${declared().length} topics are there already.`)
+    const made = await admin.create(declared(call), replicas)
+    if (isSet(call, 'json')) terminal.json({ made, replicas, declared: declared(call).length })
+    else if (made.length === 0) terminal.line(`All ${declared(call).length} topics are there already.`)
     else terminal.line(`Made ${made.length} topics: ${made.join(', ')}.`)
     return EXIT.ok
   })
@@ -51,14 +51,14 @@ export async function checkTopics(call: Call): Promise<number> {
   return onKafka(call, async (admin) => {
     const brokers = await admin.brokers()
     const drifts: Drift[] = []
-    for (const topic of declared()) drifts.push(...driftOf(topic, await admin.describe(topic.name), brokers))
+    for (const topic of declared(call)) drifts.push(...driftOf(topic, await admin.describe(topic.name), brokers))
     const wrong = drifts.filter(({ isWrong }) => isWrong)
     if (isSet(call, 'json')) terminal.json({ ok: wrong.length === 0, drifts })
     else {
       for (const { topic, text, isWrong } of drifts)
         terminal.line(`${isWrong ? 'wrong  ' : 'warning'}  ${topic}: ${text}`)
       const sum = wrong.length === 0 ? 'as declared' : `${wrong.length} things differ`
-      terminal.line(`${declared().length} topics on ${brokers} brokers: ${sum}.`)
+      terminal.line(`${declared(call).length} topics on ${brokers} brokers: ${sum}.`)
     }
     return wrong.length === 0 ? EXIT.ok : EXIT.failed
   })
@@ -69,7 +69,7 @@ export async function describeTopics(call: Call): Promise<number> {
   const { terminal } = call
   return onKafka(call, async (admin) => {
     const topics = []
-    for (const { name } of declared()) {
+    for (const { name } of declared(call)) {
       const found = await admin.describe(name)
       topics.push({ name, ...found, ends: found === undefined ? [] : await admin.ends(name) })
     }

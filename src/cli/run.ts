@@ -3,7 +3,7 @@ import metadata from '../../package.json' with { type: 'json' }
 import { readCommandLine, nearest, type CommandFlags } from '../platform/settings/command-line.ts'
 import { resolveSettings, SettingsError, type Resolved } from '../platform/settings.ts'
 import { StoreUnavailable } from '../platform/ports.ts'
-import { services } from '../services.ts'
+import { feedNames, services } from '../services.ts'
 import { commands } from './commands.ts'
 import { CommandError, EXIT, UsageError, type Call, type Command } from './command.ts'
 import { commandHelp, generalHelp, usageOf } from './help.ts'
@@ -86,6 +86,7 @@ function callOf(command: Command, { argv, environment, readEnvFile }: Invocation
     envFile: readEnvFile(),
     commandFlags: flagsOf(command),
     serviceNames: services.map(({ name }) => name),
+    feedNames,
   })
   for (const note of resolved.notes) terminal.note(`lonja: ${note}`)
   const { settings, list, flags } = resolved

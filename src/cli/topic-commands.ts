@@ -2,6 +2,7 @@
 import { flagsOf, type Command } from './command.ts'
 
 const KAFKA_SETTINGS = [
+  'feeds',
   'brokers',
   'kafkaTls',
   'kafkaCaFile',
@@ -16,8 +17,8 @@ const list: Command = {
   summary: 'Lists the topics with what travels on them.',
   description: ['Each topic with its partitions, retention, compression, and the messages that travel on it by key.'],
   flags: flagsOf({}),
-  settings: [],
-  examples: ['lonja topics'],
+  settings: ['feeds'],
+  examples: ['lonja topics', 'lonja topics --feeds order-states'],
   run: async (call) => (await import('./topics.ts')).topics(call),
 }
 

@@ -55,7 +55,8 @@ export interface TopicOptions {
 export interface Topic extends Required<TopicOptions> {
   readonly name: string
   readonly service: string
-  readonly kind: 'events' | 'commands'
+  /** `outward` carries records in somebody else's shape: nobody here reads it. */
+  readonly kind: 'events' | 'commands' | 'outward'
 }
 
 /** Six partitions divide evenly among 1, 2, 3 and 6 processes. */
@@ -72,10 +73,25 @@ interface MessageOptions<Shape extends z.ZodRawShape> {
 /** Every topic that any contract declared, by name: what `describe`, the topic script and the log read. */
 const declaredTopics = new Map<string, Topic>()
 
-function declareTopic(service: string, kind: 'events' | 'commands', options: TopicOptions): Topic {
-  const topic = { ...DEFAULT_TOPIC, keep: DEFAULT_KEEP[kind], ...options, name: `${service}.${kind}`, service, kind }
+function declared(topic: Topic): Topic {
   declaredTopics.set(topic.name, topic)
   return topic
+}
+
+function declareTopic(service: string, kind: 'events' | 'commands', options: TopicOptions): Topic {
+  return declared({
+    ...DEFAULT_TOPIC,
+    keep: DEFAULT_KEEP[kind],
+    ...options,
+    name: `${service}.${kind}`,
+    service,
+    kind,
+  })
+}
+
+/** The topic, where a contract declares one of this name. */
+export function topicIfDeclared(name: string): Topic | undefined {
+  return declaredTopics.get(name)
 }
 
 /** How long the records of a topic stay at least, in milliseconds; without end where they stay for ever. */
@@ -116,6 +132,9 @@ export function contract<Service extends string>(
   return {
     service,
     topics: [events, commands] as const,
+    /** A topic of a feed, under the name that its readers know. Nothing of it is made while its feed is off. */
+    outward: (name: string, options: Required<TopicOptions>): Topic =>
+      declared({ ...options, name, service, kind: 'outward' }),
     event: <Type extends string, Shape extends z.ZodRawShape>(type: Type, options: MessageOptions<Shape>) =>
       define('event', type, options),
     command: <Type extends string, Shape extends z.ZodRawShape>(type: Type, options: MessageOptions<Shape>) =>

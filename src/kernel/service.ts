@@ -45,6 +45,8 @@ export interface Service {
   readonly sagas: readonly Saga[]
   readonly projections: readonly Projection[]
   readonly feeds: readonly Feed[]
+  /** Those of them that a setting turned on: of the others nothing runs, and nothing is made. */
+  readonly activeFeeds: readonly Feed[]
   readonly routes: readonly Route[]
   readonly faults: FaultTable
   readonly parking: ServiceParking
@@ -78,8 +80,15 @@ export function service<const Name extends string>(
     sagas: sagas ?? [],
     projections: projections ?? [],
     feeds: feeds ?? [],
+    activeFeeds: [],
     routes: routes ?? [],
     faults: faults ?? {},
     parking: parking ?? {},
   }
+}
+
+/** The service with those of its feeds turned on that are named. */
+export function withFeeds(service: Service, names: readonly string[]): Service {
+  const activeFeeds = service.feeds.filter(({ name }) => names.includes(name))
+  return activeFeeds.length === 0 ? service : { ...service, activeFeeds }
 }

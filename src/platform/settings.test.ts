@@ -41,6 +41,7 @@ test('without anything, the defaults hold', () => {
     kafkaIgnoredLogs: [],
     relayBacklogLimit: 100_000,
     services: 'all',
+    feeds: [],
     roles: ['api', 'worker'],
     apiKeys: '',
     apiKeysFile: undefined,

@@ -31,6 +31,8 @@ export interface ResolveOptions {
   readonly commandFlags?: CommandFlags
   /** The names of all services, so that a misspelt one is noticed. */
   readonly serviceNames?: readonly string[]
+  /** The names of all feeds, likewise. */
+  readonly feedNames?: readonly string[]
 }
 
 export interface Resolved {
@@ -76,7 +78,8 @@ export function resolveSettings(argv: readonly string[], env: Environment, optio
   const byService = stores.map((each) => [each.name, parsed(each, problems)] as const)
   const values: Record<string, unknown> = { storeByService: Object.fromEntries(byService) }
   for (const each of found) values[each.name] = parsed(each, problems)
-  checkServices(values['services'], options.serviceNames, problems)
+  checkNames('service', { given: values['services'], known: options.serviceNames }, problems)
+  checkNames('feed', { given: values['feeds'], known: options.feedNames }, problems)
   if (problems.length > 0) throw new SettingsError(problems)
   return {
     settings: values as unknown as Settings,
@@ -180,10 +183,15 @@ function findStores(
   return [...stores.values()]
 }
 
-function checkServices(chosen: unknown, names: readonly string[] | undefined, problems: string[]): void {
-  if (!Array.isArray(chosen) || names === undefined) return
-  for (const service of chosen as readonly string[]) {
-    if (!names.includes(service)) problems.push(`There is no service ${service}.${guess(service, names)}`)
+interface Names {
+  readonly given: unknown
+  readonly known: readonly string[] | undefined
+}
+
+function checkNames(what: string, { given, known }: Names, problems: string[]): void {
+  if (!Array.isArray(given) || known === undefined) return
+  for (const name of given as readonly string[]) {
+    if (!known.includes(name)) problems.push(`There is no ${what} ${name}.${guess(name, known)}`)
   }
 }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { DeadPolicy } from '../kernel/parking.ts'
 import type { Role } from '../kernel/route.ts'
 import { topicNamed } from '../kernel/message.ts'
-import type { Service } from '../kernel/service.ts'
+import { type Service, withFeeds } from '../kernel/service.ts'
 import type { Application, Submission } from '../platform/application.ts'
 import { createServer } from '../platform/http/server.ts'
 import { withOperations } from '../platform/operations/service.ts'
@@ -78,6 +78,8 @@ export interface ShopOptions {
   readonly outside?: Outside
   readonly adapters?: Between
   readonly limits?: Partial<CheckoutLimits>
+  /** Feeds that are on. */
+  readonly feeds?: readonly string[]
   /** Throws where a test wants a handler of this message to fail. */
   readonly trouble?: Trouble
   /** What becomes of a key whose message is dead, in services that say nothing of their own; they hold it. */
@@ -228,9 +230,10 @@ interface Parts {
 
 function assemble(options: ShopOptions, { clock, outside, databases, complaints }: Parts) {
   const services = allServices.map((each): Service => {
+    const fed = (service: Service): Service => withFeeds(service, options.feeds ?? [])
     return each === orders && options.limits !== undefined
-      ? ordersWith({ ...CHECKOUT_LIMITS, ...options.limits })
-      : troubled(withPolicy(each, options.whenDead), options.trouble)
+      ? fed(ordersWith({ ...CHECKOUT_LIMITS, ...options.limits }))
+      : fed(troubled(withPolicy(each, options.whenDead), options.trouble))
   })
   const metrics = createMetrics()
   const log = createLogger({

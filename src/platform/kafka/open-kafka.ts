@@ -1,4 +1,5 @@
 // From settings to what a process does with Kafka: it ships the logs of its databases, and reads those of others.
+import { topicsOfFeed } from '../../kernel/feed.ts'
 import { topicNamed, type Topic } from '../../kernel/message.ts'
 import type { Service } from '../../kernel/service.ts'
 import type { GroupLag, PartHealth } from '../application.ts'
@@ -46,7 +47,8 @@ const WRITE_POSITIONS_MS = 2000
 /** Every topic that has to be on the brokers. */
 export function topicsOnKafka(services: readonly Service[]): readonly Topic[] {
   const declared = services.flatMap(({ topics }) => topics.map(({ name }) => topicNamed(name)))
-  return [...declared, headsTopic, ...mirrorTopics(buildRegistry(services).groups)]
+  const fed = services.flatMap(({ activeFeeds }) => activeFeeds.flatMap(topicsOfFeed))
+  return [...declared, ...fed, headsTopic, ...mirrorTopics(buildRegistry(services).groups)]
 }
 
 /**

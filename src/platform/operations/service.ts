@@ -73,6 +73,7 @@ export function operationsOf(lonja: Lonja, { editsNeedApproval }: OperationSetti
     sagas: [],
     projections: [],
     feeds: [],
+    activeFeeds: [],
     faults: {},
     parking: {},
   }

@@ -29,11 +29,14 @@ export const QUICK_TRIES = 3
 const RETRY_BASE_MS = 1000
 const RETRY_MAX_MS = 15 * 60_000
 
-export function policyOf({ name, projection }: Group, service: Service): GroupPolicy {
-  const rules: ParkingRules = projection === undefined ? service.parking : (service.parking.projections ?? {})
+export function policyOf({ name, projection, feed }: Group, service: Service): GroupPolicy {
+  const isMain = projection === undefined && feed === undefined
+  // A feed holds a key whose event it can't map: its readers count on the order of each key.
+  const ofOthers: ParkingRules = feed === undefined ? (service.parking.projections ?? {}) : {}
+  const rules: ParkingRules = isMain ? service.parking : ofOthers
   const { tries = DEFAULT_TRIES, tryFor = DEFAULT_TRY_FOR } = rules
   const { maxKeys = DEFAULT_MAX_KEYS, maxMessages = DEFAULT_MAX_MESSAGES } = rules
-  if (service.name !== name && projection === undefined) throw new Error(`${name} is no group of ${service.name}.`)
+  if (service.name !== name && isMain) throw new Error(`${name} is no group of ${service.name}.`)
   return {
     tries,
     tryForMs: milliseconds(tryFor),

@@ -176,7 +176,7 @@ export class SettingAside {
     this.note('dead', weighed, message)
     // The news of a death holds up nobody, and its own death is no news.
     if (record.type === MESSAGE_DIED) return 'skip'
-    if (group.projection === undefined) this.#announce(weighed, letter)
+    if (group.projection === undefined && group.feed === undefined) this.#announce(weighed, letter)
     return parking.policyOf(group).whenDead(record.topic)
   }
 

@@ -1,4 +1,5 @@
 // Looks once an hour what nobody needs any more, and deletes it: records past their time, and old answers.
+import { topicsOfFeed } from '../../kernel/feed.ts'
 import type { Clock, Membership, Store } from '../ports.ts'
 import { RepeatedLook } from '../repeated-look.ts'
 import type { Registry } from '../runtime/registry.ts'
@@ -95,12 +96,11 @@ export class Retention {
 
   async #deleteRecords(database: RetainedDatabase, source: string, needs: readonly NeededFrom[]): Promise<void> {
     const { registry, clock, backupWindowMs, telemetry } = this.#options
-    const schema = registry.schemas.find((each) => each.schema === source)
     let count = 0
     const oldest = await deleteOldRecords({
       store: database.store,
       source,
-      topics: schema?.topics.map(({ name }) => name) ?? [],
+      topics: topicsOf(registry, source),
       needs,
       now: clock.now(),
       backupWindowMs,
@@ -146,4 +146,11 @@ export class Retention {
     })
     return !this.#looks.isStopped && this.#options.isOurs(database)
   }
+}
+
+/** What a feed left behind that was turned off goes after its time like all else. */
+function topicsOf({ schemas, services }: Registry, source: string): readonly string[] {
+  const appended = schemas.find(({ schema }) => schema === source)?.topics ?? []
+  const fed = services.find(({ name }) => name === source)?.feeds.flatMap(topicsOfFeed) ?? []
+  return [...new Set([...appended, ...fed].map(({ name }) => name))]
 }

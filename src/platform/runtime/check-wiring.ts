@@ -1,10 +1,12 @@
 // What types can't say about the wiring of services, said at start with a sentence for each thing that is wrong.
+import { topicsOfFeed } from '../../kernel/feed.ts'
 import type { AnyMessageType } from '../../kernel/message.ts'
 import { keptMs, topicNamed } from '../../kernel/message.ts'
 import type { Service } from '../../kernel/service.ts'
 import type { Saga } from '../../kernel/saga.ts'
 import { eventsOf, sagaProblems } from '../../kernel/saga.ts'
 import { parkingProblems } from '../parking/policy.ts'
+import { feedProblems } from './feed-problems.ts'
 import { kindsOf, saidBy } from './registry.ts'
 
 /** @throws with every finding, one a line. */
@@ -18,6 +20,7 @@ export function checkWiring(services: readonly Service[]): void {
     ...services.flatMap((service) => silentSources(service, services)),
     ...services.flatMap((service) => parkingProblems(service, topicsReadBy(service))),
     ...services.flatMap(forgetfulTopics),
+    ...services.flatMap(feedProblems),
   ]
   if (problems.length > 0) throw new Error(`The services do not fit together:\n- ${problems.join('\n- ')}`)
 }
@@ -35,6 +38,12 @@ function duplicates(services: readonly Service[]): string[] {
     for (const event of service.publishes) claim('The event', event.type, service.name)
     for (const kind of kindsOf(service)) claim('The table', `${service.name}.${kind.name}`, service.name)
     for (const { name } of service.projections) claim('The table', `${service.name}.${name}`, service.name)
+    for (const { name } of [...service.projections, ...service.feeds]) {
+      claim('The group', `${service.name}.${name}`, service.name)
+    }
+    for (const { name } of [...service.topics, ...service.feeds.flatMap(topicsOfFeed)]) {
+      claim('The topic', name, service.name)
+    }
     for (const { effect } of service.answers) claim('The effect', effect.effect, service.name)
     for (const { method, path } of service.routes) claim('The route', `${method} ${path}`, service.name)
   }

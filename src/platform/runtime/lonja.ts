@@ -23,6 +23,7 @@ import { LiveTables } from '../rebuild/live-tables.ts'
 import { Rebuilds } from '../rebuild/rebuilds.ts'
 import { endOf, oneByOneText } from './channels.ts'
 import { checkWiring } from './check-wiring.ts'
+import { beginFeeds } from './feed-beginnings.ts'
 import type { Observer } from './observer.ts'
 import { createReader } from './reader.ts'
 import type { Registry } from './registry.ts'
@@ -172,9 +173,18 @@ export class Lonja implements Application {
       await requireHome(store, this.now())
       await store.migrate(ofServices)
     }
+    await this.#beginFeeds()
     for (const runtime of this.runtimes) await runtime.start()
     await this.rebuilds.begin()
     await this.redrives.begin()
+  }
+
+  async #beginFeeds(): Promise<void> {
+    const { databases, chosen, works, clock } = this.#options
+    for (const { store, services } of works ? databases : []) {
+      const here = services.filter((name) => chosen.includes(name))
+      await beginFeeds({ store, services: here, registry: this.registry, clock })
+    }
   }
 
   /** @param callsWithinMs how long calls to the outside that are under way are waited for */

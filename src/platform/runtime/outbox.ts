@@ -1,4 +1,5 @@
 // What a batch says: records for the log, requests to the outside, timers and the trail; all written in one commit.
+import type { FedRecord } from '../../kernel/feed.ts'
 import type { MessageInfo, Message } from '../../kernel/message.ts'
 import { keyOf } from '../../kernel/message.ts'
 import { topicOf } from '../../kernel/message-died.ts'
@@ -115,6 +116,20 @@ export class Outbox {
     for (const outcome of outcomes) if (!('type' in outcome)) this.#schedule(outcome, origin)
   }
 
+  /** Takes what a feed made of a record: all of it, or nothing. The trail leaves it out: its story is the record's. */
+  feed(fed: readonly FedRecord[], key: string, origin: Origin): void {
+    const records = fed.map(({ topic, type, body }): Prepared => {
+      const message = { type, data: body }
+      return {
+        channel: this.#channels.to(origin.service, topic, key),
+        message,
+        key,
+        text: textOf(message, key, origin),
+      }
+    })
+    for (const prepared of records) this.#append(prepared, origin)
+  }
+
   note(correlation: string, note: TrailNote): void {
     const notes = this.trail.get(correlation)
     if (notes === undefined) this.trail.set(correlation, [note])
@@ -122,14 +137,13 @@ export class Outbox {
   }
 
   /** Everything about a record that can be wrong is found out here, before anything is taken. */
-  #prepare(message: Message, { service, correlation, cause, traceparent }: Origin): Prepared {
+  #prepare(message: Message, origin: Origin): Prepared {
     const { type, data } = message
     const info = this.#registry.messages.get(type)
     if (info === undefined) throw new Error(`No service lists the message ${type} among what it says.`)
     const key = keyOf(info, data)
-    const text = bodyTextOf({ type, key, data, correlation, cause, traceparent })
-    if (text.length > MAX_RECORD_BYTES) throw new Error(`${type} is larger than ${MAX_RECORD_BYTES} bytes.`)
-    return { channel: this.#channels.to(service, topicOf(info, service), key), message, key, text }
+    const text = textOf(message, key, origin)
+    return { channel: this.#channels.to(origin.service, topicOf(info, origin.service), key), message, key, text }
   }
 
   #append({ channel, message, key, text }: Prepared, { correlation, cause, traceparent }: Origin): void {
@@ -241,6 +255,13 @@ export class Outbox {
     if (trail.length > 0) writes.push({ table: trailTable, mode: 'upsert', rows: sorted(trail, 2) })
     return writes
   }
+}
+
+/** What the log stores of a record. @throws where that is more than it takes. */
+function textOf({ type, data }: Message, key: string, { correlation, cause, traceparent }: Origin): string {
+  const text = bodyTextOf({ type, key, data, correlation, cause, traceparent })
+  if (text.length > MAX_RECORD_BYTES) throw new Error(`${type} is larger than ${MAX_RECORD_BYTES} bytes.`)
+  return text
 }
 
 function messageOf(registry: Registry, type: string): MessageInfo {

@@ -1,12 +1,13 @@
 // Runs the handlers and folds of a record over the states of a batch: all that they do, or nothing where one throws.
 import { UnknownMessage } from '../../kernel/fault.ts'
+import { fedRecords } from '../../kernel/feed.ts'
 import type { Context } from '../../kernel/handler.ts'
 import type { LogRecord } from '../log/record.ts'
 import { positionOf } from '../log/record.ts'
 import type { Transaction } from '../ports.ts'
 import type { Hand } from '../takeover/hand.ts'
 import type { Channels } from './channels.ts'
-import type { Outbox } from './outbox.ts'
+import type { Origin, Outbox } from './outbox.ts'
 import type { ProjectionSet } from './projection-set.ts'
 import type { Group, Outcome, Reaction, Registry } from './registry.ts'
 import type { WorkingSet } from './working-set.ts'
@@ -65,7 +66,7 @@ export class RecordHandler {
     await Promise.all([this.#parts.documents.load(transaction), this.#parts.projections.load(transaction)])
   }
 
-  /** @throws whatever a handler or fold of the record throws; then it is as if the record had never been. */
+  /** @throws whatever a handler, fold or feed of the record throws; then it is as if the record had never been. */
   handle(group: Group, record: LogRecord): void {
     const reactions = group.reactions.get(record.type)
     const folds = group.folds.get(record.type)
@@ -73,19 +74,25 @@ export class RecordHandler {
     if (reactions !== undefined) {
       documents.begin(group.service)
       const outcomes = this.#outcomesOf(reactions, record, system)
-      const { correlation, traceparent } = record
-      const partition = channels.workPartitionOf(record)
-      outbox.take(outcomes, { service: group.service, correlation, cause: positionOf(record), traceparent, partition })
+      outbox.take(outcomes, originOf(group, record, channels))
       documents.keep()
     } else if (folds === undefined && !registry.messages.has(record.type)) {
       this.inHand = group.name
       throw new UnknownMessage(`${group.name} has never heard of ${record.type}.`)
     }
+    this.#feed(group, record)
     const { service, projection } = group
     if (folds === undefined || projection === undefined) return
     this.inHand = group.name
     if (this.#nameless.has(record)) throw this.#nameless.get(record)
     projections.fold({ service, projection }, folds, record)
+  }
+
+  #feed(group: Group, record: LogRecord): void {
+    const rules = group.fed.get(record.type)
+    if (rules === undefined) return
+    this.inHand = group.name
+    this.#parts.outbox.feed(fedRecords(rules, record), record.key, originOf(group, record, this.#parts.channels))
   }
 
   /** Whether the record could be handled now; nothing comes of it. */
@@ -99,6 +106,7 @@ export class RecordHandler {
       for (const reaction of group.reactions.get(record.type) ?? [])
         reaction.handle(record.data, documents, this.#rehearsing)
       if (folds !== undefined && projection !== undefined) projections.rehearse({ service, projection }, folds, record)
+      fedRecords(group.fed.get(record.type) ?? [], record)
       return true
     } catch {
       return false
@@ -133,4 +141,10 @@ export class RecordHandler {
       times.ms += ms
     }
   }
+}
+
+function originOf({ service }: Group, record: LogRecord, channels: Channels): Origin {
+  const { correlation, traceparent } = record
+  const partition = channels.workPartitionOf(record)
+  return { service, correlation, cause: positionOf(record), traceparent, partition }
 }

@@ -3,6 +3,7 @@ import type { AnyMessageType, Message, MessageInfo, Topic } from '../../kernel/m
 import { topicNamed } from '../../kernel/message.ts'
 import type { AnyRef, Context, Held, Output, StateKind } from '../../kernel/handler.ts'
 import type { AnyEffect } from '../../kernel/effect.ts'
+import { type Feed, type FeedRule, topicsOfFeed } from '../../kernel/feed.ts'
 import type { Fold, Projection } from '../../kernel/projection.ts'
 import type { Service } from '../../kernel/service.ts'
 import type { Saga } from '../../kernel/saga.ts'
@@ -39,6 +40,7 @@ import {
   timersTable,
   trailTable,
 } from '../store/tables.ts'
+import { feedGroup } from './feed-group.ts'
 import type { SagaAlarm } from './saga-reaction.ts'
 import {
   sagaDeathReaction,
@@ -64,7 +66,7 @@ export interface Reaction {
   readonly handle: (data: unknown, held: Held, context: Context) => readonly Outcome[]
 }
 
-/** Readers of the log that move together: a service's handlers and sagas, or one projection. */
+/** Readers of the log that move together: a service's handlers and sagas, or one projection, or one feed. */
 export interface Group {
   readonly name: string
   readonly service: string
@@ -72,6 +74,8 @@ export interface Group {
   readonly reactions: ReadonlyMap<string, readonly Reaction[]>
   readonly folds: ReadonlyMap<string, readonly Fold[]>
   readonly projection: Projection | undefined
+  readonly fed: ReadonlyMap<string, readonly FeedRule[]>
+  readonly feed: Feed | undefined
 }
 
 /** The tables that a service has whatever it is made of. */
@@ -220,9 +224,14 @@ function groupsOf(service: Service): Group[] {
     reactions,
     folds: new Map(),
     projection: undefined,
+    fed: new Map(),
+    feed: undefined,
   }
-  const projections = service.projections.map((projection) => projectionGroup(service.name, projection))
-  return heard.size === 0 ? projections : [main, ...projections]
+  const others = [
+    ...service.projections.map((projection) => projectionGroup(service.name, projection)),
+    ...service.activeFeeds.map((feed) => feedGroup(service.name, feed)),
+  ]
+  return heard.size === 0 ? others : [main, ...others]
 }
 
 /** The group of a projection; its name is what its cursors are kept under. */
@@ -236,6 +245,8 @@ export function projectionGroup(service: string, projection: Projection): Group 
     reactions: new Map(),
     folds,
     projection,
+    fed: new Map(),
+    feed: undefined,
   }
 }
 
@@ -289,6 +300,9 @@ function sendersOf(services: readonly Service[]): ReadonlyMap<string, readonly s
     // Whoever handles messages may have to say that one died.
     if (handlersOf(service).length + service.sagas.length > 0) topics.add(`${service.name}.events`)
     for (const topic of topics) senders.set(topic, (senders.get(topic) ?? new Set()).add(service.name))
+  }
+  for (const { name, activeFeeds } of services) {
+    for (const topic of activeFeeds.flatMap(topicsOfFeed)) senders.set(topic.name, new Set([name]))
   }
   return new Map([...senders].map(([topic, names]) => [topic, [...names].toSorted()]))
 }

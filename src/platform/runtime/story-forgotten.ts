@@ -1,4 +1,5 @@
 // What a story can't tell any more: records that were deleted after their time, said in a line instead of left out.
+import { topicIfDeclared } from '../../kernel/message.ts'
 import type { Head, Store } from '../ports.ts'
 import type { ToldEntry } from './story-order.ts'
 
@@ -18,7 +19,10 @@ export async function forgottenEntries({ store, services, transaction }: Told): 
   const at = Math.floor(transaction / NUMBERS_A_MILLISECOND)
   const entries: ToldEntry[] = []
   for (const service of services) {
-    const heads = (await store.heads(service)).filter(({ first }) => first > 0)
+    const heads = (await store.heads(service)).filter(({ first, topic }) => {
+      // Stories tell nothing of what feeds made.
+      return first > 0 && topicIfDeclared(topic)?.kind !== 'outward'
+    })
     if (heads.length === 0) continue
     const until = await deletedUntil(store, service, heads)
     if (until <= at) continue

@@ -2,6 +2,7 @@
 import type { Saga } from '../../kernel/saga.ts'
 import type { SagaState } from '../../kernel/saga-decider.ts'
 import { newSaga } from '../../kernel/saga-decider.ts'
+import { topicIfDeclared } from '../../kernel/message.ts'
 import { readDeeds } from '../operations/letter-deeds.ts'
 import type { LogRecord } from '../log/record.ts'
 import { positionOf, recordsOf } from '../log/record.ts'
@@ -43,6 +44,8 @@ export async function readStory({ store, registry, services }: StoryParts, corre
   for (const service of services) {
     const rows = await store.readTransactions(service, transactions)
     for (const row of rows) {
+      // What a feed made of an event says nothing that the event does not.
+      if (topicIfDeclared(row.topic)?.kind === 'outward') continue
       const records = recordsOf(service, row, row.first).filter((record) => record.correlation === correlation)
       entries.push(...records.map((record) => told(record, registry, row.transaction)))
     }

@@ -130,6 +130,13 @@ export function idList(text: string): readonly string[] {
   throw new Unfit('write the names of logs as /health tells them, parted by commas')
 }
 
+/** Names of feeds; none where nothing is written. */
+export function feedList(text: string): readonly string[] {
+  const names = listOf(text)
+  if (names.every((name) => /^[a-z][a-z0-9-]*$/.test(name))) return names
+  throw new Unfit('write names of feeds such as order-states,domain-events')
+}
+
 /** `workers` is what other systems call the role. */
 export function roleList(text: string): readonly ProcessRole[] {
   const names = listOf(text).map((name) => (name === 'workers' ? 'worker' : name))

@@ -2,6 +2,7 @@
 import { LOG_FORMATS, LOG_LEVELS } from '../telemetry/logger.ts'
 import {
   duration,
+  feedList,
   matching,
   onOff,
   oneOf,
@@ -55,6 +56,14 @@ export const settingsTable = {
     fallback: 'api,worker',
     parse: roleList,
     description: 'What this process does: api answers HTTP, worker handles messages.',
+  }),
+  feeds: setting({
+    flag: 'feeds',
+    environment: ['LONJA_FEEDS', 'FEEDS'],
+    fallback: '',
+    parse: feedList,
+    description:
+      "Feeds that are on, such as order-states: events in other systems' shapes. The same for all processes of a shop.",
   }),
   url: setting({
     flag: 'url',

@@ -6,6 +6,13 @@ import { amount, currency, id, sku, text } from '../../kernel/shapes.ts'
 
 export const catalogContract = contract('catalog')
 
+/** The topic of the feed `domain-events`. */
+export const domainProducts = catalogContract.outward('product-events', {
+  partitions: 3,
+  keep: '30 d',
+  compression: 'gzip',
+})
+
 const product = {
   sku,
   productId: id,

@@ -6,6 +6,9 @@ import { id, postalAddress, text } from '../../kernel/shapes.ts'
 
 export const clientsContract = contract('clients')
 
+/** The topic of the feed `domain-events`. */
+export const domainUsers = clientsContract.outward('user-events', { partitions: 3, keep: '7 d', compression: 'gzip' })
+
 /** Whether it may be called is found out when it is called: names can point elsewhere by then. */
 const webAddress = z
   .url({ protocol: /^https?$/ })

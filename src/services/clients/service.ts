@@ -3,6 +3,7 @@ import { service } from '../../kernel/service.ts'
 import { changeClient, client, registerClient } from './client.ts'
 import { clientList } from './client-list.projection.ts'
 import { ClientChanged, ClientRegistered, clientsCodes, clientsContract } from './contract.ts'
+import { domainEvents } from './feeds/domain-events.feed.ts'
 import { clientRoutes } from './routes.ts'
 
 export const clients = service({
@@ -14,5 +15,6 @@ export const clients = service({
   entities: [client],
   handlers: [registerClient, changeClient],
   projections: [clientList],
+  feeds: [domainEvents],
   routes: clientRoutes,
 })

@@ -6,6 +6,25 @@ import { id, quantity, sku, text } from '../../kernel/shapes.ts'
 
 export const inventoryContract = contract('inventory')
 
+/** The topic of the feed `domain-events`. */
+export const domainStock = inventoryContract.outward('inventory-events', {
+  partitions: 4,
+  keep: '14 d',
+  compression: 'gzip',
+})
+
+/** The topics of the feed `order-pipeline`. Its own name for the second is taken by our log: hence the prefix. */
+export const inventoryResponses = inventoryContract.outward('inventory.responses', {
+  partitions: 3,
+  keep: '1 d',
+  compression: 'lz4',
+})
+export const pipelineInventory = inventoryContract.outward('pipeline.inventory.events', {
+  partitions: 3,
+  keep: '7 d',
+  compression: 'snappy',
+})
+
 /** A SKU named twice is summed. */
 export const stockLine = z.object({ sku, quantity })
 export type StockLine = z.output<typeof stockLine>

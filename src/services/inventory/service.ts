@@ -3,6 +3,8 @@ import { service } from '../../kernel/service.ts'
 import { adjustStock, adjustment, openStock } from './adjust-stock.ts'
 import { commitStock, restockOrder } from './commit-stock.ts'
 import * as contract from './contract.ts'
+import { domainEvents } from './feeds/domain-events.feed.ts'
+import { orderPipeline } from './feeds/order-pipeline.feed.ts'
 import { expireReservation, releaseStock } from './release-stock.ts'
 import { reservation } from './reservation.ts'
 import { reserveStock } from './reserve-stock.ts'
@@ -40,5 +42,6 @@ export const inventory = service({
     restockReturn,
     takeBackReturn,
   ],
+  feeds: [orderPipeline, domainEvents],
   routes: [readStock, listStock, adjustStockLevel, readReservation],
 })

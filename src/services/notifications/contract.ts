@@ -7,9 +7,39 @@ import { FALLBACK_CHANNELS } from '../clients/contract.ts'
 
 export const notificationsContract = contract('notifications')
 
+/** The topic of the feed `domain-events`. */
+export const domainNotifications = notificationsContract.outward('notification-events', {
+  partitions: 4,
+  keep: '7 d',
+  compression: 'gzip',
+})
+
+/** The topics of the feed `order-pipeline`. Its own name for the first is taken by our log: hence the prefix. */
+export const pipelineNotifications = notificationsContract.outward('pipeline.notifications.events', {
+  partitions: 3,
+  keep: '7 d',
+  compression: 'snappy',
+})
+export const notificationsDead = notificationsContract.outward('notifications.dlq', {
+  partitions: 1,
+  keep: '30 d',
+  compression: 'gzip',
+})
+
 export const TEMPLATES = ['order-confirmed', 'order-cancelled', 'order-refunded', 'welcome'] as const
 export const CHANNELS = ['email', ...FALLBACK_CHANNELS] as const
 export type Channel = (typeof CHANNELS)[number]
+
+/** What somebody who is asked to tell of an order gets, in the feed `order-pipeline`. */
+export function orderNotificationOf(orderId: string, template: Exclude<(typeof TEMPLATES)[number], 'welcome'>) {
+  return { notification_id: `${orderId}.${template}`, order_id: orderId, type: ORDER_NOTIFICATIONS[template] }
+}
+
+const ORDER_NOTIFICATIONS = {
+  'order-confirmed': 'ORDER_CONFIRMED',
+  'order-cancelled': 'ORDER_CANCELLED',
+  'order-refunded': 'ORDER_REFUNDED',
+} as const
 
 /** `about` is the order's or, for a welcome, the client's id. */
 const notification = {

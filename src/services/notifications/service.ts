@@ -3,6 +3,8 @@ import { service } from '../../kernel/service.ts'
 import { changeRecipient, deliverNotification, welcomeClient } from './client-news.ts'
 import * as contract from './contract.ts'
 import { resendNotification } from './delivering.ts'
+import { domainEvents } from './feeds/domain-events.feed.ts'
+import { orderPipeline } from './feeds/order-pipeline.feed.ts'
 import { takeMailAnswer, takeTextAnswer, takeWebhookAnswer } from './message-answers.ts'
 import { notification } from './notification.ts'
 import { noteRefund, orderRefund, tellCancelled, tellConfirmed, tellFailed, tellReturned } from './order-news.ts'
@@ -30,6 +32,7 @@ export const notifications = service({
   ],
   answers: [takeMailAnswer, takeTextAnswer, takeWebhookAnswer],
   projections: [undelivered],
+  feeds: [orderPipeline, domainEvents],
   routes: [listNotifications, readNotification, resend],
   // A mail that can not be written must not keep the next one of its order from being sent.
   parking: { whenDead: 'skip' },

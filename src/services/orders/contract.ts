@@ -7,6 +7,32 @@ import { paymentPart } from '../payments/contract.ts'
 
 export const ordersContract = contract('orders')
 
+/** The topics of the feed `order-states`. */
+const oneState = { partitions: 1, keep: '7 d', compression: 'snappy' } as const
+export const ordersCreated = ordersContract.outward('orders.created', oneState)
+export const ordersPaid = ordersContract.outward('orders.paid', oneState)
+export const ordersFailed = ordersContract.outward('orders.failed', oneState)
+
+/** The topics of the feed `order-pipeline`. Its own name for the first is taken by our log: hence the prefix. */
+export const pipelineOrders = ordersContract.outward('pipeline.orders.events', {
+  partitions: 3,
+  keep: '7 d',
+  compression: 'snappy',
+})
+export const inventoryRequests = ordersContract.outward('inventory.requests', {
+  partitions: 3,
+  keep: '1 d',
+  compression: 'lz4',
+})
+export const notificationRequests = ordersContract.outward('notifications.requests', {
+  partitions: 3,
+  keep: '2 d',
+  compression: 'gzip',
+})
+
+/** The topic of the feed `domain-events`. */
+export const domainOrders = ordersContract.outward('order-events', { partitions: 6, keep: '30 d', compression: 'gzip' })
+
 /** Why an order ended without being confirmed. */
 export const CANCEL_REASONS = [
   'OUT_OF_STOCK',
@@ -135,13 +161,15 @@ export const OrderFlagged = ordersContract.event('OrderFlagged', {
 /** The saga works again: nobody has to look any more. */
 export const OrderUnflagged = ordersContract.event('OrderUnflagged', { key: 'orderId', body: { ...order, at } })
 export const OrderConfirmed = ordersContract.event('OrderConfirmed', { key: 'orderId', body: summary })
+/** The status before; missing in what an older program appended. */
+const from = z.enum(['PENDING', 'PAID']).optional()
 export const OrderCancelled = ordersContract.event('OrderCancelled', {
   key: 'orderId',
-  body: { ...summary, reason: z.string() },
+  body: { ...summary, from, reason: z.string() },
 })
 export const OrderFailed = ordersContract.event('OrderFailed', {
   key: 'orderId',
-  body: { ...summary, reason: z.string() },
+  body: { ...summary, from, reason: z.string() },
 })
 const returned = { ...order, clientId: id, returnId: id, amount, currency, orderedAt: z.int(), at }
 /** Two items may name one SKU where it was bought at two prices; `amount` is their value and its share of the tax. */

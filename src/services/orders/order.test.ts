@@ -17,7 +17,7 @@ const placed = orderPlaced()
 const at = TEST_NOW
 const cancelling = contract.CancellationRequested({ orderId, reason: 'CLIENT', at })
 const flagged = contract.OrderFlagged({ orderId, steps: ['pay'], at })
-const failed = contract.OrderFailed({ ...summary(), reason: 'GIVEN_UP' })
+const failed = contract.OrderFailed({ ...summary(), from: 'PENDING', reason: 'GIVEN_UP' })
 const confirm = contract.ConfirmOrder({ orderId })
 const cancel = contract.CancelOrder({ orderId, reason: 'OUT_OF_STOCK' })
 const request = contract.RequestCancellation({ orderId, reason: 'CLIENT' })
@@ -68,7 +68,10 @@ suite('confirming and cancelling', () => {
   test('the saga’s cancellation ends the order with its reason, once', () => {
     given(order, placed, cancelling)
       .when(cancel)
-      .then(contract.OrderCancelled({ ...summary(), reason: 'OUT_OF_STOCK' }))
+      .then(contract.OrderCancelled({ ...summary(), from: 'PENDING', reason: 'OUT_OF_STOCK' }))
+    given(order, placed, orderPaid, cancelling)
+      .when(cancel)
+      .then(contract.OrderCancelled({ ...summary(), from: 'PAID', reason: 'OUT_OF_STOCK' }))
     for (const end of [orderCancelled, orderConfirmed, failed]) given(order, placed, end).when(cancel).thenNothing()
   })
 

@@ -1,7 +1,7 @@
 // What an order may do. Pure: no clock, no database, no outside.
 import { aggregate } from '../../kernel/aggregate.ts'
 import type { DataOf } from '../../kernel/message.ts'
-import { refuse } from '../../kernel/refuse.ts'
+import { Refusal, refuse } from '../../kernel/refuse.ts'
 import type { Role } from '../../kernel/route.ts'
 import { mayUse } from '../../kernel/route.ts'
 import * as contract from './contract.ts'
@@ -103,7 +103,9 @@ export const order = aggregate<Order>('order')({
       isUnderWay(order) && order.cancelling === '' ? contract.OrderConfirmed(summaryOf(order, orderId, now)) : [],
 
     CancelOrder: (order, { orderId, reason }, { now }) =>
-      isUnderWay(order) ? contract.OrderCancelled({ ...summaryOf(order, orderId, now), reason }) : [],
+      isUnderWay(order)
+        ? contract.OrderCancelled({ ...summaryOf(order, orderId, now), from: order.status, reason })
+        : [],
 
     FlagOrder: (order, { orderId, steps }, { now }) => {
       if (!isUnderWay(order)) return []
@@ -132,9 +134,9 @@ export const order = aggregate<Order>('order')({
       refuse(!mayUse(role as Role, 'operator'), 'OPERATOR_ONLY')
       placedOf(order, orderId)
       if (order.status === 'FAILED') return []
-      refuse(!isUnderWay(order), 'ORDER_TRANSITION', { orderId, from: order.status, to: 'FAILED' })
+      if (!isUnderWay(order)) throw new Refusal('ORDER_TRANSITION', { orderId, from: order.status, to: 'FAILED' })
       refuse(order.flagged.length === 0, 'GIVE_UP_TOO_EARLY', { orderId })
-      return contract.OrderFailed({ ...summaryOf(order, orderId, now), reason })
+      return contract.OrderFailed({ ...summaryOf(order, orderId, now), from: order.status, reason })
     },
 
     RequestReturn: (order, asked, { now }) => requestReturn(order, asked, now),
@@ -188,8 +190,8 @@ export const order = aggregate<Order>('order')({
   },
 })
 
-function isUnderWay({ status }: Order): boolean {
-  return status === 'PENDING' || status === 'PAID'
+function isUnderWay(order: Order): order is Order & { readonly status: 'PENDING' | 'PAID' } {
+  return order.status === 'PENDING' || order.status === 'PAID'
 }
 
 function summaryOf(order: Order, orderId: string, at: number) {

@@ -5,7 +5,9 @@ import type { CheckoutLimits } from './checkout.saga.ts'
 import { CHECKOUT_LIMITS, checkoutWith } from './checkout.saga.ts'
 import * as contract from './contract.ts'
 import { clientCopy, copyHandlers, orderReference, productCopy } from './copies.ts'
-import { ordersCancelled, ordersCreated, ordersFailed, ordersPaid } from './feeds/orders.feed.ts'
+import { domainEvents } from './feeds/domain-events.feed.ts'
+import { orderPipeline } from './feeds/order-pipeline.feed.ts'
+import { orderStates } from './feeds/order-states.feed.ts'
 import { order, orderEvents } from './order.ts'
 import { orderList } from './order-list.projection.ts'
 import { orderRoutes } from './order-routes.ts'
@@ -26,7 +28,7 @@ export function ordersWith(limits: CheckoutLimits): Service {
     handlers: copyHandlers,
     sagas: [checkoutWith(limits), returns],
     projections: [orderList],
-    feeds: [ordersCreated, ordersPaid, ordersCancelled, ordersFailed],
+    feeds: [orderStates, orderPipeline, domainEvents],
     routes: [placing, ...orderRoutes, ...returnRoutes],
   })
 }

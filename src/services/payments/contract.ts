@@ -6,6 +6,13 @@ import { amount, currency, id } from '../../kernel/shapes.ts'
 
 export const paymentsContract = contract('payments')
 
+/** The topic of the feed `domain-events`. */
+export const domainPayments = paymentsContract.outward('payment-events', {
+  partitions: 6,
+  keep: '90 d',
+  compression: 'gzip',
+})
+
 /** How a client pays; `manual` is settled by a person (PATCH status PAID). */
 export const PAYMENT_METHODS = ['card', 'pix', 'boleto', 'transfer', 'manual'] as const
 export const paymentPart = z.object({ method: z.enum(PAYMENT_METHODS), amount })

@@ -2,6 +2,7 @@
 import { service } from '../../kernel/service.ts'
 import { capturePayment, takeManualPayment } from './capture-payment.ts'
 import * as contract from './contract.ts'
+import { domainEvents } from './feeds/domain-events.feed.ts'
 import { takeCaptureAnswer, takeRefundAnswer } from './gateway-answers.ts'
 import { payment } from './payment.ts'
 import { refundPayment } from './refund-payment.ts'
@@ -23,5 +24,6 @@ export const payments = service({
   entities: [payment, returnRefund],
   handlers: [capturePayment, takeManualPayment, refundPayment, refundReturn],
   answers: [takeCaptureAnswer, takeRefundAnswer],
+  feeds: [domainEvents],
   routes: [readPayment],
 })

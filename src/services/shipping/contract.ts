@@ -6,6 +6,13 @@ import { id, postalAddress, text } from '../../kernel/shapes.ts'
 
 export const shippingContract = contract('shipping')
 
+/** The topic of the feed `domain-events`. */
+export const domainShipments = shippingContract.outward('shipping-events', {
+  partitions: 4,
+  keep: '30 d',
+  compression: 'gzip',
+})
+
 const order = { orderId: id }
 
 export const BookShipment = shippingContract.command('BookShipment', {

@@ -2,6 +2,7 @@
 import { service } from '../../kernel/service.ts'
 import { takeBookingAnswer, takeCancellationAnswer } from './carrier-answers.ts'
 import * as contract from './contract.ts'
+import { domainEvents } from './feeds/domain-events.feed.ts'
 import { addTrackingStep, readShipment } from './routes.ts'
 import { bookShipment, cancelShipment, shipment } from './shipment.ts'
 import { recordTrackingStep } from './tracking.ts'
@@ -20,5 +21,6 @@ export const shipping = service({
   entities: [shipment],
   handlers: [bookShipment, cancelShipment, recordTrackingStep],
   answers: [takeBookingAnswer, takeCancellationAnswer],
+  feeds: [domainEvents],
   routes: [readShipment, addTrackingStep],
 })
