@@ -96,7 +96,8 @@ export class RoundParking {
 
   /** What the group has no handler for is nobody's to wait for, unless it should have one. */
   #concerns({ cursor: { group }, record: { type } }: Turn): boolean {
-    return group.reactions.has(type) || group.folds.has(type) || !this.#parts.registry.messages.has(type)
+    const { reactions, folds, fed } = group
+    return reactions.has(type) || folds.has(type) || fed.has(type) || !this.#parts.registry.messages.has(type)
   }
 
   /** A record was handled: its handler works. */

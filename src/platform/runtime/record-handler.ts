@@ -80,7 +80,7 @@ export class RecordHandler {
       this.inHand = group.name
       throw new UnknownMessage(`${group.name} has never heard of ${record.type}.`)
     }
-    this.#feed(group, record)
+    if (group.feed !== undefined) this.#feed(group, record)
     const { service, projection } = group
     if (folds === undefined || projection === undefined) return
     this.inHand = group.name
