@@ -225,10 +225,14 @@ suite('a feed that is turned on for a shop that has orders', () => {
         )
       },
       third: {
-        options: on,
+        // The one goes on, the other begins.
+        options: { feeds: ['order-states', 'domain-events'] },
         next: async (shop) => {
-          known.push((await shop.placeOrder()).orderId)
+          const { orderId } = await shop.placeOrder()
+          known.push(orderId)
           await shop.idle()
+          const fed = await recordsIn(shop.lonja.storeOf('orders'), 'orders', 'order-events')
+          assert.deepEqual([...new Set(fed.map(({ key }) => key))], [orderId])
           assert.deepEqual((await created(shop)).map(({ key }) => key).toSorted(), known.toSorted())
         },
       },
@@ -280,7 +284,7 @@ suite('what a feed made', () => {
     inShop(
       async (shop) => {
         await shop.product({ quantity: 100 })
-        await shop.placeOrder()
+        const { orderId } = await shop.placeOrder()
         await shop.advance(8 * DAY_MS)
         const waits = {
           alsoNeeded: [
@@ -293,6 +297,8 @@ suite('what a feed made', () => {
         assert.equal((await created(shop)).length, 1)
         await retained(shop).look()
         assert.equal((await created(shop)).length, 0)
+        const gone = (await shop.story(orderId)).find(({ what }) => what === 'log')?.cause ?? ''
+        assert.ok(gone.includes('orders.commands') && !gone.includes('orders.created'), gone)
         // A month is not over.
         assert.ok((await recordsIn(shop.lonja.storeOf('orders'), 'orders', 'order-events')).length > 0)
       },

@@ -1,7 +1,7 @@
 // `lonja demo`: starts everything, lets the player play a real shop's orders, reports, and goes on serving.
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
-import { startApp, type App } from '../../app.ts'
+import { servicesWith, startApp, type App } from '../../app.ts'
 import type { Settings } from '../../platform/settings.ts'
 import { storeAddress } from '../../platform/settings/parsers.ts'
 import { bodyOf, openApi, type Api } from '../api.ts'
@@ -32,7 +32,7 @@ export async function demo(call: Call): Promise<number> {
   if (!isSet(call, 'kafka')) return demoOn(call, undefined)
   if (isGiven(call, 'store')) throw new UsageError('--kafka brings a database of its own: leave --store away.')
   call.terminal.note('Starting Apache Kafka and PostgreSQL, which takes some ten seconds.')
-  const servers = await startDemoServers()
+  const servers = await startDemoServers(servicesWith(call.settings))
   try {
     return await demoOn(call, servers)
   } finally {

@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Service } from '../../kernel/service.ts'
 import { topicsOnKafka } from '../../platform/kafka/open-kafka.ts'
 import { TopicAdmin } from '../../platform/kafka/topics.ts'
-import { services } from '../../services.ts'
 import { CommandError } from '../command.ts'
 
 const SCRIPT = join(import.meta.dirname, '..', '..', '..', 'scripts', 'demo-servers.ts')
@@ -19,7 +19,7 @@ export interface DemoServers {
 }
 
 /** @throws {CommandError} with what to install, where there is no Java or Maven. */
-export async function startDemoServers(): Promise<DemoServers> {
+export async function startDemoServers(services: readonly Service[]): Promise<DemoServers> {
   const child = spawn(process.execPath, [SCRIPT], { stdio: ['pipe', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
   const stop = async (): Promise<void> => {

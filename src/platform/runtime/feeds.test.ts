@@ -34,6 +34,8 @@ function postWith(...rules: readonly FeedRule[]): Service {
     publishes: [Sent],
     handlers: [on(Send, { says: [Sent], handle: (letter) => Sent(letter) })],
     feeds: [feed('abroad', rules)],
+    // Of its own handlers; what is fed holds.
+    parking: { whenDead: 'skip' },
   })
   return withFeeds(declared, ['abroad'])
 }
@@ -76,7 +78,7 @@ async function startPost(rule: FeedRule) {
 }
 
 suite('an event that a feed can not map', () => {
-  test('is parked with those of its key behind it, while the others flow on, and comes before them when it is mended', async () => {
+  test('is parked, its key waits behind it, all others flow on, and redriven it comes first', async () => {
     const trouble = { isOn: true }
     const { lonja, clock, idle, send, stop, arrived } = await startPost(
       fed(Sent, { to: abroad, as: 'letter' }, ({ box, letter }) => {
