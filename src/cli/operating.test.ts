@@ -57,6 +57,12 @@ suite('an operator at the command line', () => {
     assert.match(one.out, /lonja saga retry checkout .* --reason "WHY"/)
   })
 
+  test('without Kafka the command about it says so', async () => {
+    const { code, err } = await lonja('kafka')
+    assert.equal(code, 1)
+    assert.match(err, /This installation runs without Kafka/)
+  })
+
   test('acts on a saga, and is told the promise that a skip would break', async () => {
     const [order = ''] = orders
     const noReason = await lonja('saga', 'skip', 'checkout', order)

@@ -1,5 +1,5 @@
 // The commands about topics: what is declared, and what the brokers of Kafka have of it.
-import { flagsOf, type Command } from './command.ts'
+import { flagsOf, SERVER_SETTINGS, type Command } from './command.ts'
 
 const KAFKA_SETTINGS = [
   'feeds',
@@ -79,4 +79,18 @@ const acls: Command = {
   run: async (call) => (await import('./acls.ts')).acls(call),
 }
 
-export const topicCommands: readonly Command[] = [list, create, check, describe, acls]
+const kafka: Command = {
+  name: 'kafka',
+  words: '',
+  summary: 'Shows how the running server stands with Kafka.',
+  description: [
+    'What it sent and read, how many topics are well, and a sentence for each thing that is to be mended. The exit ' +
+      'code is 1 where nothing can be sent or read. The key needs the role operator.',
+  ],
+  flags: flagsOf({}),
+  settings: SERVER_SETTINGS,
+  examples: ['lonja kafka', 'lonja kafka --json'],
+  run: async (call) => (await import('./kafka.ts')).kafka(call),
+}
+
+export const topicCommands: readonly Command[] = [list, create, check, describe, acls, kafka]

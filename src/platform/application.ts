@@ -67,6 +67,11 @@ export interface Application {
   lags(): Promise<readonly GroupLag[]>
 }
 
+/** What a command led to is larger than the log takes; the message says of what kind it is and how large it may be. */
+export class RecordTooLarge extends Error {
+  override readonly name = 'RecordTooLarge'
+}
+
 /** More commands wait than the limit; the caller should come back later. */
 export class Overloaded extends Error {
   override readonly name = 'Overloaded'

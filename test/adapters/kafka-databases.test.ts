@@ -1,9 +1,12 @@
 // Two processes with a database each and only Kafka between them: orders go through both, and every one ends.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { kafkaIsHere, startKafka } from '../../src/testing/kafka/kafka.ts'
+import type { PartHealth } from '../../src/platform/application.ts'
+import type { KafkaHealth } from '../../src/platform/kafka/kafka-health.ts'
+import { TransactionalProducer } from '../../src/platform/kafka/transactional-producer.ts'
+import { kafkaIsHere, startKafka, type Kafka } from '../../src/testing/kafka/kafka.ts'
 import { makeTopics } from '../../src/testing/kafka/relayed.ts'
-import { serveOnKafka } from '../../src/testing/kafka/served.ts'
+import { serveOnKafka, type Served } from '../../src/testing/kafka/served.ts'
 import { sharedPostgres } from '../../src/testing/postgres.ts'
 import { waitFor } from '../../src/testing/wait-for.ts'
 
@@ -17,6 +20,28 @@ interface GroupView {
 
 const front = 'clients,catalog,orders,notifications,analytics'
 const back = 'inventory,payments,shipping'
+
+/** A record that no relay put there is counted and told, and holds up nobody. */
+async function tellOfStranger({ brokers }: Kafka, depot: Served): Promise<void> {
+  const producer = await TransactionalProducer.open({
+    address: { brokers, clientId: 'test' },
+    transactionalId: 'stranger',
+  })
+  const [key, value] = [Buffer.from('k'), Buffer.from('{"broken')]
+  const record = { topic: 'inventory.commands', partition: 2, key, value, headers: new Map(), timestamp: 0n }
+  await producer.send([[record]])
+  await producer.close()
+  const part = async (): Promise<PartHealth | undefined> => {
+    const { parts } = await depot.call<{ readonly parts: readonly PartHealth[] }>('/health')
+    return parts.find((each) => each.part === 'reader of Kafka')
+  }
+  await waitFor(async () => (await part())?.status === 'degraded', { withinMs })
+  assert.match((await part())?.detail ?? '', /^1 records in our topics since the start were none of ours/)
+  const metrics = await (await fetch(`${depot.app.address}/metrics`)).text()
+  assert.match(metrics, /^lonja_kafka_strange_records_total 1$/m)
+  const { status, consumers } = await depot.call<KafkaHealth>('/v1/ops/kafka')
+  assert.deepEqual([status, consumers.errors], ['degraded', 1])
+}
 
 suite('services with databases of their own', async () => {
   if (!(await kafkaIsHere())) return
@@ -50,6 +75,7 @@ suite('services with databases of their own', async () => {
         await served.call('/v1/ops/sagas')
       }
       assert.deepEqual([shop.told, depot.told], [[], []])
+      await tellOfStranger(kafka, depot)
     } finally {
       await shop.stop()
       await depot.stop()

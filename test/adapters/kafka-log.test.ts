@@ -4,6 +4,7 @@ import { suite, test } from 'node:test'
 import type { KafkaAddress } from '../../src/platform/kafka/address.ts'
 import { headsTopic } from '../../src/platform/kafka/heads-record.ts'
 import { KafkaLog, type Position } from '../../src/platform/kafka/kafka-log.ts'
+import { KnownLogs, unknownLogText } from '../../src/platform/kafka/known-logs.ts'
 import { toKafka } from '../../src/platform/kafka/record-headers.ts'
 import { TopicAdmin } from '../../src/platform/kafka/topics.ts'
 import { TransactionalProducer } from '../../src/platform/kafka/transactional-producer.ts'
@@ -21,6 +22,8 @@ interface Run {
   readonly first: number
   readonly count: number
   readonly text?: () => string
+  /** The identity of the log; that of the source unless given. */
+  readonly logId?: string
 }
 
 suite('a log over Kafka', async () => {
@@ -36,18 +39,18 @@ suite('a log over Kafka', async () => {
     await admin.close()
     const failures: unknown[] = []
 
-    async function put({ source, first, count, text = () => '' }: Run): Promise<void> {
+    async function put({ source, first, count, text = () => '', logId = `log of ${source}` }: Run): Promise<void> {
       const records = Array.from({ length: count }, (_, index) => {
         const place = { source, topic, partition: 0, generation: 1, incarnation: 1, sequence: first + index }
         const told = { type: 'T', key: 'k', data: text(), correlation: 'k', cause: 'c', traceparent: undefined }
-        return toKafka({ ...place, ...told, appendedAt: Date.now() }, `log of ${source}`)
+        return toKafka({ ...place, ...told, appendedAt: Date.now() }, logId)
       })
       const producer = await TransactionalProducer.open({ address, transactionalId: `${topic} of ${source}` })
       await producer.send([records])
       await producer.close()
     }
 
-    function open(sources: readonly string[], positions: readonly Position[] = []): KafkaLog {
+    function open(sources: readonly string[], positions: readonly Position[] = [], known?: KnownLogs): KafkaLog {
       const log = new KafkaLog({
         address,
         clock: systemClock,
@@ -55,6 +58,7 @@ suite('a log over Kafka', async () => {
         reads: (_, source) => sources.includes(source),
         holds: () => true,
         positions,
+        ...(known && { known }),
         grown: () => undefined,
         observer: { failed: (error) => failures.push(error), stranger: async ({ why }) => failures.push(why) > 0 },
       })
@@ -139,4 +143,41 @@ suite('a log over Kafka', async () => {
       await log.stop()
     }
   })
+
+  test(
+    'two databases under one name: nothing is read above what the other wrote, until it is ignored',
+    { timeout },
+    async () => {
+      const { put, open, failures, topic } = await logWorld('notifications.commands')
+      await put({ source: 'orders', first: 0, count: 3 })
+      await put({ source: 'orders', first: 3, count: 1, logId: 'log-of-a-clone' })
+      await put({ source: 'orders', first: 3, count: 2 })
+      await put({ source: 'returns', first: 0, count: 1 })
+      const known = new KnownLogs(new Map())
+      const log = open(['orders', 'returns'], [], known)
+      try {
+        assert.deepEqual(await numbersFrom(log, 'returns', { topic, from: 0 }), [0])
+        assert.deepEqual(await read(log, 'orders', { topic, from: 0 }), [0, 1, 2])
+        assert.deepEqual(await read(log, 'orders', { topic, from: 3 }), [])
+        const head = (await log.heads('orders')).find(({ partition }) => partition === 0)
+        assert.equal(head?.next, 4, 'whoever reads on finds the record missing, and stands still')
+        const [unknown, ...others] = known.unknown
+        assert.deepEqual([unknown, others], [{ source: 'orders', logId: 'log-of-a-clone', known: 'log of orders' }, []])
+        assert.match(unlessMissing(unknown), /two databases call themselves orders: .* over with KAFKA_IGNORED_LOGS/)
+      } finally {
+        await log.stop()
+      }
+      const passing = open(['orders'], [], new KnownLogs(new Map([['orders', 'log of orders']]), ['log-of-a-clone']))
+      try {
+        assert.deepEqual(await numbersFrom(passing, 'orders', { topic, from: 3 }), [3, 4])
+        assert.deepEqual(failures, [])
+      } finally {
+        await passing.stop()
+      }
+    },
+  )
 })
+
+function unlessMissing(unknown: Parameters<typeof unknownLogText>[0] | undefined): string {
+  return unknown === undefined ? '' : unknownLogText(unknown)
+}

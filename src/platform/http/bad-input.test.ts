@@ -1,7 +1,7 @@
 // Bad input over HTTP: each gets a problem with a stable code, and no value of a person comes back.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Overloaded } from '../application.ts'
+import { Overloaded, RecordTooLarge } from '../application.ts'
 import { BadData, CommitUnknown, StoreUnavailable } from '../ports.ts'
 import { testServer, type TestServer } from './fake-application.ts'
 
@@ -206,6 +206,12 @@ test('a fault is INTERNAL and nothing else; the log has it under the request id'
   const { requestId, route, error } = JSON.parse(line) as { requestId: string; route: string; error: { code: string } }
   assert.deepEqual([requestId, route, error.code], ['abc-7', '/v1/imports', 'SQLITE_MISUSE'])
   assert.ok(!line.includes('secret'))
+})
+
+test('what leads to a record that the log does not take is refused, and not as a fault of ours', async () => {
+  const { inject, application } = await testServer()
+  application.fault = new RecordTooLarge('PlaceOrder is larger than 524288 characters.')
+  problemOf(await inject({ method: 'POST', url: '/v1/imports' }), 413, 'RECORD_TOO_LARGE')
 })
 
 test('a code that nobody declares is a fault of ours', async () => {

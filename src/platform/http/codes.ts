@@ -40,6 +40,7 @@ export const platformCodes = {
     title: 'This Idempotency-Key was used for another request. Take a new key, or repeat that request unchanged.',
   },
   HEADERS_TOO_LARGE: { status: 431, title: 'The headers are over 16 KB. Send fewer or shorter ones.' },
+  RECORD_TOO_LARGE: { status: 413, title: 'What this leads to is larger than the log takes. Send less at once.' },
   INTERNAL: { status: 500, title: 'Something broke on our side; it is in the log under the request id in `instance`.' },
   OVERLOADED: { status: 503, title: 'Too many requests wait already. Come back after the time in Retry-After.' },
   STORE_UNAVAILABLE: {

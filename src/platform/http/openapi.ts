@@ -143,7 +143,9 @@ export function codesOf({ method, rules }: Route): readonly string[] {
   const query: PlatformCode[] = rules.query === undefined ? [] : ['QUERY_INVALID']
   const cursor: PlatformCode[] = rules.query?.shape['after'] === undefined ? [] : ['PAGE_CURSOR_INVALID']
   const body: PlatformCode[] =
-    rules.body === undefined ? [] : ['JSON_BROKEN', 'BODY_TOO_LARGE', 'CONTENT_TYPE', 'BODY_INVALID']
+    rules.body === undefined
+      ? []
+      : ['JSON_BROKEN', 'BODY_TOO_LARGE', 'RECORD_TOO_LARGE', 'CONTENT_TYPE', 'BODY_INVALID']
   const change: PlatformCode[] = CHANGES.has(method)
     ? ['IDEMPOTENCY_KEY_INVALID', 'IDEMPOTENCY_KEY_REUSED', 'VALUE_NOT_STORABLE', 'OVERLOADED']
     : []

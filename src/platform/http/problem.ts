@@ -1,6 +1,6 @@
 // Every answer that is not a success, as application/problem+json (RFC 9457): by code, without a stack.
 import { Refusal } from '../../kernel/refuse.ts'
-import { Overloaded } from '../application.ts'
+import { Overloaded, RecordTooLarge } from '../application.ts'
 import { BadData, CommitUnknown, StoreUnavailable } from '../ports.ts'
 import type { CodeBook, Meaning, PlatformCode } from './codes.ts'
 import { platformCodes } from './codes.ts'
@@ -78,6 +78,7 @@ export function answerFor(error: unknown, codes: CodeBook, { requestId, service 
 
 function codeOf(error: unknown): PlatformCode {
   if (error instanceof StoreUnavailable) return 'STORE_UNAVAILABLE'
+  if (error instanceof RecordTooLarge) return 'RECORD_TOO_LARGE'
   if (error instanceof CommitUnknown) return 'OUTCOME_UNKNOWN'
   if (error instanceof Overloaded) return 'OVERLOADED'
   if (error instanceof BadData) return 'VALUE_NOT_STORABLE'

@@ -30,7 +30,7 @@ export function clockTexts(skews: readonly ClockSkew[]): readonly string[] {
   return skews.flatMap(({ whose, aheadMs, toleratedMs, effect }) => {
     if (Math.abs(aheadMs) <= toleratedMs) return []
     return [
-      `the clock of ${whose} is ${spanOf(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead' : 'behind'} of ours: ${effect}`,
+      `the clock of ${whose} is ${spanOf(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'} ours: ${effect}`,
     ]
   })
 }

@@ -3,6 +3,7 @@ import type { FedRecord } from '../../kernel/feed.ts'
 import type { MessageInfo, Message } from '../../kernel/message.ts'
 import { keyOf } from '../../kernel/message.ts'
 import { topicOf } from '../../kernel/message-died.ts'
+import { RecordTooLarge } from '../application.ts'
 import type { LogRecord, RecordBody } from '../log/record.ts'
 import { bodyTextOf } from '../log/record.ts'
 import type { Append, Row, Write } from '../ports.ts'
@@ -69,8 +70,11 @@ export interface TrailNote {
   readonly detail: string
 }
 
-/** A message whose size the log does not take; what comes from outside is smaller by the door's limits. */
-const MAX_RECORD_BYTES = 512 * 1024
+/**
+ * A message whose size the log does not take. In UTF-8 a character is three bytes at most, so with its headers it stays
+ * below the 2 MB that topics on Kafka take.
+ */
+export const MAX_RECORD_CHARACTERS = 512 * 1024
 
 /** A record that may be appended. */
 interface Prepared {
@@ -260,7 +264,8 @@ export class Outbox {
 /** What the log stores of a record. @throws where that is more than it takes. */
 function textOf({ type, data }: Message, key: string, { correlation, cause, traceparent }: Origin): string {
   const text = bodyTextOf({ type, key, data, correlation, cause, traceparent })
-  if (text.length > MAX_RECORD_BYTES) throw new Error(`${type} is larger than ${MAX_RECORD_BYTES} bytes.`)
+  if (text.length > MAX_RECORD_CHARACTERS)
+    throw new RecordTooLarge(`${type} is larger than ${MAX_RECORD_CHARACTERS} characters.`)
   return text
 }
 

@@ -7,7 +7,11 @@ import { join } from 'node:path'
 import { Refusal } from '../../kernel/refuse.ts'
 import { HOLD_MS, startToyShop } from '../../testing/toy-shop.ts'
 import { createVirtualClock } from '../../testing/virtual-clock.ts'
+import { RecordTooLarge } from '../application.ts'
+import { headsTopic } from '../kafka/heads-record.ts'
+import { configOf } from '../kafka/topics.ts'
 import { openSqlite } from '../store/sqlite.ts'
+import { MAX_RECORD_CHARACTERS } from './outbox.ts'
 
 test('an order walks its saga to the end, and what is refused is undone', async () => {
   const shop = await startToyShop({ till: { pay: (orderId) => Promise.resolve(orderId !== 'c') } })
@@ -35,6 +39,21 @@ test('a repeated key gets the first answer, another body under it is refused', a
   await shop.lonja.settled()
   assert.deepEqual(await shop.statuses(), { a: 'confirmed' })
   await shop.stop()
+})
+
+test('a command that leads to more than the log takes is refused, and leaves nothing behind', async () => {
+  const shop = await startToyShop()
+  const refused = shop.place('x'.repeat(MAX_RECORD_CHARACTERS), 1)
+  await Promise.all([assert.rejects(refused, RecordTooLarge), shop.place('a', 1)])
+  await shop.lonja.settled()
+  assert.deepEqual(await shop.statuses(), { a: 'confirmed' })
+  await shop.stop()
+})
+
+test('the largest record, with the widest letters and its headers, is below what topics on Kafka take', () => {
+  const { value = '' } = configOf(headsTopic).find(({ name }) => name === 'max.message.bytes') ?? {}
+  const widest = Buffer.byteLength('語')
+  assert.ok(MAX_RECORD_CHARACTERS * widest + 64 * 1024 < Number(value))
 })
 
 test('a record whose handler throws is parked with its key, and everything else goes on', async () => {

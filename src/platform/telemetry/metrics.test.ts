@@ -49,6 +49,44 @@ test('sagas, effects, transactions, interruptions and requests have their counte
   }
 })
 
+test('without Kafka nothing is said of it; with it all figures are of one look', async () => {
+  const metrics = createMetrics()
+  assert.doesNotMatch(await metrics.text(), /^lonja_kafka_(?!strange_records_total)/m)
+  let looks = 0
+  metrics.lookAt({
+    kafka: async () => {
+      looks += 1
+      const producer = { messagesProduced: 7, errors: 1, avgLatency: 4.5 }
+      return {
+        status: 'degraded',
+        producer,
+        consumers: { active: 8, lag: 2, errors: 3 },
+        topics: { total: 17, healthy: 16 },
+      }
+    },
+    kafkaStrangers: () => 5,
+    kafkaCertificateDays: async () => ({ 'the broker at db:9093': 12.5 }),
+    clocksAheadSeconds: async () => ({ 'the database of orders': -3 }),
+  })
+  const lines = await linesOf(metrics)
+  for (const line of [
+    'lonja_kafka_status{status="healthy"} 0',
+    'lonja_kafka_status{status="degraded"} 1',
+    'lonja_kafka_topics{state="healthy"} 16',
+    'lonja_kafka_topics{state="ill"} 1',
+    'lonja_kafka_producer_latency_ms 4.5',
+    'lonja_kafka_producer_errors 1',
+    'lonja_kafka_consumers_active 8',
+    'lonja_kafka_consumer_errors 3',
+    'lonja_kafka_strange_records_total 5',
+    'lonja_kafka_certificate_days{certificate="the broker at db:9093"} 12.5',
+    'lonja_clock_ahead_seconds{clock="the database of orders"} -3',
+  ]) {
+    assert.ok(lines.includes(line), line)
+  }
+  assert.equal(looks, 1)
+})
+
 test('gauges are looked up at each scrape', async () => {
   const metrics = createMetrics()
   const at = { group: 'orders.checkout', source: 'payments', topic: 'payments.events', stopped: undefined }

@@ -11,6 +11,8 @@ export interface SeenOrder {
   readonly reason?: string
 }
 
+export type Served = Awaited<ReturnType<typeof serveOnKafka>>
+
 /** @param flags as of `lonja serve`, without the port; warnings and errors that it logs are in `told`. */
 export async function serveOnKafka(flags: readonly string[], environment: Readonly<Record<string, string>> = {}) {
   const told: string[] = []
