@@ -5,6 +5,7 @@ import type { KafkaAddress } from '../../src/platform/kafka/address.ts'
 import { checkKafka, KafkaRefused, KafkaUnavailable } from '../../src/platform/kafka/check-kafka.ts'
 import { headsTopic } from '../../src/platform/kafka/heads-record.ts'
 import { kafkaCodes, refusalOf } from '../../src/platform/kafka/kafka-error.ts'
+import { commandOf, type Right } from '../../src/platform/kafka/rights.ts'
 import { TopicAdmin } from '../../src/platform/kafka/topics.ts'
 import { kafkaIsHere, startKafka, type Kafka } from '../../src/testing/kafka/kafka.ts'
 import { bytes, outgoing, stockClient } from './stock-client.ts'
@@ -17,11 +18,21 @@ function addressOf({ brokers, access }: Kafka, username: 'admin' | 'lonja', pass
   return { brokers, clientId: 'rights', tls: { ca: [access.ca] }, sasl }
 }
 
-/** To write to these topics under any transactional id, and to read them: what the relay and the readers need. */
+/** To write to these topics under any transactional id, and to read them: by the lines that `lonja acls` prints. */
 async function allow({ tool }: Kafka, topic: string): Promise<void> {
-  const user = ['acls', '--add', '--allow-principal', 'User:lonja'] as const
-  await tool([...user, '--operation', 'Write', '--operation', 'Read', '--operation', 'Describe', '--topic', topic])
-  await tool([...user, '--operation', 'Write', '--operation', 'Describe', '--transactional-id', '*'])
+  const rights: readonly Right[] = [
+    {
+      resource: 'topic',
+      name: topic,
+      pattern: 'literal',
+      operations: ['READ', 'WRITE', 'DESCRIBE', 'DESCRIBE_CONFIGS'],
+    },
+    { resource: 'transactional-id', name: '*', pattern: 'literal', operations: ['WRITE', 'DESCRIBE'] },
+  ]
+  for (const right of rights) {
+    const [, ...asked] = commandOf(right, 'User:lonja').split(' ')
+    await tool(['acls', ...asked])
+  }
 }
 
 suite('rights on Kafka', async () => {

@@ -80,9 +80,17 @@ export function rightsOf(registry: Registry, part: Part): readonly Right[] {
   ]
 }
 
+/** As Kafka's own tool spells them: it takes DESCRIBE too, and not DESCRIBE_CONFIGS. */
+const TOOL_NAMES: Readonly<Record<Right['operations'][number], string>> = {
+  READ: 'Read',
+  WRITE: 'Write',
+  DESCRIBE: 'Describe',
+  DESCRIBE_CONFIGS: 'DescribeConfigs',
+}
+
 /** A line for Kafka's own kafka-acls for each right. */
 export function commandOf({ resource, name, pattern, operations }: Right, principal: string): string {
-  const allowed = operations.map((operation) => `--operation ${operation}`).join(' ')
+  const allowed = operations.map((operation) => `--operation ${TOOL_NAMES[operation]}`).join(' ')
   const place = `--${resource} ${name}${pattern === 'prefixed' ? ' --resource-pattern-type prefixed' : ''}`
   return `kafka-acls --add --allow-principal ${principal} ${allowed} ${place}`
 }
