@@ -19,31 +19,37 @@ import type { Call } from './callers.ts'
 import type { History } from './history.ts'
 import { comparable, replayProjection } from './replay-projection.ts'
 import { gaveUpEarly } from './saga-times.ts'
-import { registry } from './wiring.ts'
+import { SERVICE_NAMES, registry } from './wiring.ts'
 
 /** Two clocks that were set in opposite directions, several times. */
 const CLOCKS_APART_MS = 120_000
 
-function contextOf({ database: { store }, world, outside }: History): CheckContext {
+/** What is looked at: a history over one database or several. */
+export type Rested = Pick<
+  History,
+  'oracle' | 'fail' | 'callers' | 'plan' | 'world' | 'outside' | 'nodes' | 'storeOf' | 'config'
+>
+
+function contextOf({ storeOf, world, outside }: Rested): CheckContext {
+  const [first = ''] = SERVICE_NAMES
   return {
     registry,
-    storeOf: () => store,
+    storeOf,
     now: () => world.now,
     progress: () => undefined,
-    scratch: store,
+    scratch: storeOf(first),
     ledger: () => outside.gateway.ledger(),
   }
 }
 
 /** Looks at everything; the first thing that is off is the failure of the history. */
-export async function checkAtRest(history: History): Promise<void> {
+export async function checkAtRest(history: Rested): Promise<void> {
   checkHeads(history)
   const { oracle, fail } = history
   if (oracle.parked.dead.size > 0) fail('still dead', `${oracle.parked.dead.size} dead letters were not decided about`)
   if (oracle.parked.size > 0) fail('still parked', `${oracle.parked.size} messages wait in queues`)
   for (const call of history.callers.calls) checkCall(history, call)
-  const { database } = history
-  await checkProjections({ oracle, fail, storeOf: () => database.store })
+  await checkProjections(history)
   await checkSagaTimes(history)
   await checkByCommand(history)
   await assertSound({ lonja: facadeOf(history), gateway: history.outside.gateway })
@@ -108,7 +114,7 @@ export async function checkProjections(
 }
 
 /** No saga gave up before its limit was over; clocks that were set are trusted less. */
-async function checkSagaTimes(history: History): Promise<void> {
+async function checkSagaTimes(history: Rested): Promise<void> {
   const { plan, fail } = history
   const isTimeSet = plan.happened.some(({ kind }) => kind === 'jump')
   const slackMs = isTimeSet ? CLOCKS_APART_MS : 0
@@ -124,7 +130,7 @@ async function checkSagaTimes(history: History): Promise<void> {
 }
 
 /** The checks of `lonja check`. */
-async function checkByCommand(history: History): Promise<void> {
+async function checkByCommand(history: Rested): Promise<void> {
   const { fail } = history
   const context = contextOf(history)
   for (const check of [checkCursors, checkOrders, checkSagas, checkStreams, checkEffects]) {
@@ -135,19 +141,24 @@ async function checkByCommand(history: History): Promise<void> {
 }
 
 /** All nodes together as one application that reads the store itself. */
-function facadeOf({ database: { store }, nodes }: History): Lonja {
+function facadeOf({ storeOf, nodes, config }: Rested): Lonja {
   const alive = nodes.flatMap(({ life, lonja }) => (life.alive && lonja !== undefined ? [lonja] : []))
-  const [first] = alive
-  if (first === undefined) throw new Error('No node is left.')
+  const hostOf = (service: string): Lonja => {
+    const host = alive.find(({ services }) => services.some(({ name }) => name === service))
+    if (host === undefined) throw new Error(`No node of ${service} is left.`)
+    return host
+  }
   const reader: Lonja['reader'] = (service) =>
     createReader({
       registry,
       service,
-      store,
-      liveTable: (name) => liveTable(first, service, name),
+      store: storeOf(service),
+      liveTable: (name) => liveTable(hostOf(service), service, name),
       story: async () => [],
     })
-  return { registry, reader, runtimes: alive.flatMap(({ runtimes }) => runtimes) } as unknown as Lonja
+  // What a process has heard of logs elsewhere is where reading began anew, or later: cursors say how far all was read.
+  const runtimes = config.kafka === undefined ? alive.flatMap((lonja) => lonja.runtimes) : []
+  return { registry, reader, runtimes } as unknown as Lonja
 }
 
 function liveTable({ runtimes }: Lonja, service: string, name: string) {

@@ -121,7 +121,8 @@ export class Callers {
 
   #send(call: Call): void {
     const { nodes, random, world } = this.#options
-    const open = nodes.filter(({ isOpen }) => isOpen)
+    const { service } = requestOf(call.command, '')
+    const open = nodes.filter((node) => node.isOpen && node.hosts(service))
     const node = open[random.below(Math.max(1, open.length))]
     call.tries += 1
     const againMs = Math.min(AGAIN_MAX_MS, AGAIN_MS * 2 ** call.tries)

@@ -1,6 +1,7 @@
 // What a seed stands for: how many nodes, how orderly, how slow, what is asked, what goes wrong.
 import type { Fault, FaultKind } from './faults.ts'
 import { drawFaults } from './faults.ts'
+import type { KafkaRules } from './kafka/rules.ts'
 import { SeededRandom } from './random.ts'
 import type { Latency } from './ports.ts'
 import type { Command, WorkloadRules } from './workload.ts'
@@ -23,6 +24,8 @@ export interface HistoryConfig {
   readonly faults: readonly Fault[]
   /** One of two databases goes back to an earlier copy; undefined where all services share one. */
   readonly setBack: SetBack | undefined
+  /** The services lie in two databases that talk over Kafka; undefined where they don't. */
+  readonly kafka?: KafkaRules
 }
 
 /** The two databases of a history in which one is set back. */
@@ -38,16 +41,7 @@ export interface SetBack {
 
 const COMMANDS = 50
 /** About how many calls to its ports a history makes for each command while faults still happen. */
-const CALLS_A_COMMAND = 30
-
-/** One seed in so many sets a database back. */
-const SET_BACK_EVERY = 20
-const SET_BACK_AT = 5
-
-/** Draws everything that is decided beforehand. */
-export function configOf(seed: number): HistoryConfig {
-  return seed % SET_BACK_EVERY === SET_BACK_AT ? setBackConfigOf(seed) : plainConfigOf(seed)
-}
+export const CALLS_A_COMMAND = 30
 
 /** One in which all services share a database. */
 export function plainConfigOf(seed: number): HistoryConfig {
@@ -141,10 +135,11 @@ export function withCancellations(config: HistoryConfig): HistoryConfig {
 
 /** The options of a history in one line. */
 export function describeConfig(config: HistoryConfig): string {
-  const { seed, nodes, orderliness, latency, workload, commands, faults } = config
+  const { seed, nodes, orderliness, latency, workload, commands, faults, kafka } = config
   return (
     `seed ${seed}: ${nodes} nodes, ${commands.length} commands over ${workload.skus} SKUs, ` +
     `${workload.burst} at a time every ${workload.gapMs} ms, ` +
-    `orderliness ${orderliness}, latency ${latency.mostMs} ms in ${latency.chance}, ${faults.length} faults`
+    `orderliness ${orderliness}, latency ${latency.mostMs} ms in ${latency.chance}, ${faults.length} faults` +
+    (kafka === undefined ? '' : `; over Kafka, ${kafka.rowsAPartition} rows and ${kafka.capRecords} records at once`)
   )
 }

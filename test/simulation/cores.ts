@@ -12,16 +12,24 @@ type Said = { readonly progress: Tally } | { readonly tally: Tally }
 
 /** @param tell hears now and then how far the worker of this number is */
 export async function runOnCores(
-  options: Pick<Options, 'cores' | 'from' | 'histories' | 'seconds'>,
+  options: Pick<Options, 'cores' | 'from' | 'histories' | 'seconds'> & Partial<Pick<Options, 'kafka'>>,
   tell: (worker: number, sofar: Tally) => void = () => undefined,
 ): Promise<Tally> {
-  const { cores, from, histories, seconds } = options
+  const { cores, from, histories, seconds, kafka = false } = options
   const tally = newTally()
   const workers = Array.from({ length: cores }, (_, index) => {
     const share = Math.floor((histories - index - 1) / cores) + 1
     const count = Number.isFinite(histories) ? ['--histories', String(share)] : []
     const time = Number.isFinite(seconds) ? ['--seconds', String(seconds)] : []
-    const args = ['--from', String(from + index), '--step', String(cores), ...count, ...time]
+    const args = [
+      '--from',
+      String(from + index),
+      '--step',
+      String(cores),
+      ...count,
+      ...time,
+      ...(kafka ? ['--kafka'] : []),
+    ]
     return tallyOf(args, (sofar) => tell(index, sofar))
   })
   for (const own of await Promise.all(workers)) addTally(tally, own)

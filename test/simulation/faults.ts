@@ -2,10 +2,27 @@
 import type { SeededRandom } from './random.ts'
 
 /** A call of a process to one of its ports, where a fault may happen. */
-export type PortKind = 'begin' | 'load' | 'commit' | 'query' | 'heads' | 'readLog' | 'gateway' | 'carrier' | 'mailer'
+export type PortKind =
+  | 'begin'
+  | 'load'
+  | 'commit'
+  | 'query'
+  | 'heads'
+  | 'readLog'
+  | 'gateway'
+  | 'carrier'
+  | 'mailer'
+  | BrokerKind
+  | 'relay read'
+  | 'relay mark'
+
+/** Calls to Kafka: a producer takes its id over, sends, ends its transaction; a reader fetches. */
+export type BrokerKind = 'fence' | 'send' | 'end' | 'fetch'
 
 const READS: readonly PortKind[] = ['begin', 'load', 'query', 'heads', 'readLog']
-const ANY: readonly PortKind[] = [...READS, 'commit', 'gateway', 'carrier', 'mailer']
+const BROKER: readonly BrokerKind[] = ['fence', 'send', 'end', 'fetch']
+const RELAY: readonly PortKind[] = ['relay read', 'relay mark', 'fence', 'send', 'end']
+const ANY: readonly PortKind[] = [...READS, 'commit', 'gateway', 'carrier', 'mailer', ...RELAY, 'fetch']
 const OUTSIDE: readonly PortKind[] = ['gateway', 'carrier']
 
 /** Which calls each fault can happen at, and how often it is drawn. */
@@ -33,6 +50,19 @@ const FAULTS = {
   'call doubled': { at: OUTSIDE, weight: 5 },
   'crash at call': { at: [...OUTSIDE, 'mailer'], weight: 6 },
   rebuild: { at: ANY, weight: 4 },
+  // Only where databases talk over Kafka: no other history draws them.
+  'crash before a relay call': { at: RELAY, weight: 0 },
+  'crash after a relay call': { at: RELAY, weight: 0 },
+  'send refused': { at: ['send', 'end'], weight: 0 },
+  'send lost after': { at: ['send', 'end'], weight: 0 },
+  'mark lost before': { at: ['relay mark'], weight: 0 },
+  'mark lost after': { at: ['relay mark'], weight: 0 },
+  'marker lost': { at: ['end'], weight: 0 },
+  'pause at send': { at: ['send', 'end'], weight: 0 },
+  'broker away': { at: BROKER, weight: 0 },
+  'topic refused': { at: ['send'], weight: 0 },
+  'tail lost': { at: ['end', 'fetch'], weight: 0 },
+  'relay theft': { at: RELAY, weight: 0 },
 } as const satisfies Readonly<Record<string, { readonly at: readonly PortKind[]; readonly weight: number }>>
 
 export type FaultKind = keyof typeof FAULTS
@@ -53,9 +83,11 @@ const WEIGHTS = Object.fromEntries(Object.entries(FAULTS).map(([kind, { weight }
   Record<FaultKind, number>
 >
 
-/** The weights of some kinds alone. */
+/** The weights of some kinds alone: one that is named twice comes twice as often. */
 function weightsOf(kinds: readonly FaultKind[]): Readonly<Record<FaultKind, number>> {
-  return Object.fromEntries(kinds.map((kind) => [kind, 1])) as Readonly<Record<FaultKind, number>>
+  const weights: Partial<Record<FaultKind, number>> = {}
+  for (const kind of kinds) weights[kind] = (weights[kind] ?? 0) + 1
+  return weights as Readonly<Record<FaultKind, number>>
 }
 
 /** Short ones meet what is under way, long ones outlast leases, limits of steps and holds. */

@@ -4,6 +4,7 @@ import type { Database } from './database.ts'
 import { FaultPlan } from './faults.ts'
 import { Callers } from './callers.ts'
 import { Leases } from './leases.ts'
+import type { Store } from '../../src/platform/ports.ts'
 import type { Observer } from '../../src/platform/runtime/observer.ts'
 import { membershipAlone } from '../../src/platform/store/membership-alone.ts'
 import { services as shippedServices } from '../../src/services.ts'
@@ -90,6 +91,8 @@ export class History {
     this.operator = new Operator({ world, oracle, nodes, rare, giveUpRate, random: random('operator') })
     this.callers = new Callers({ world, oracle, nodes, rare, fail, commands, random: random('callers') })
   }
+
+  storeOf = (_service: string): Store => this.database.store
 
   /** Notes the first promise that is broken; the history ends there. */
   fail = (check: string, message: string): void => {

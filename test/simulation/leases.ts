@@ -23,6 +23,8 @@ interface Member {
 interface Lease {
   holder: Member | undefined
   until: number
+  /** Rises with each holder. */
+  epoch: number
 }
 
 const LEASE_NAMES: readonly string[] = PARTITION_COUNTS.flatMap((count) =>
@@ -45,12 +47,27 @@ export class Leases {
   readonly #world: World
   readonly #rare: RareCounts
   readonly #members = new Set<Member>()
-  readonly #leases = new Map(LEASE_NAMES.map((name): [string, Lease] => [name, { holder: undefined, until: 0 }]))
+  readonly #leases: ReadonlyMap<string, Lease>
   #isSettled = false
 
-  constructor(world: World, rare: RareCounts) {
+  /** @param names `count/partition` of each lease: those of all topics where not said */
+  constructor(world: World, rare: RareCounts, names: readonly string[] = LEASE_NAMES) {
     this.#world = world
     this.#rare = rare
+    this.#leases = new Map(names.map((name): [string, Lease] => [name, { holder: undefined, until: 0, epoch: 0 }]))
+  }
+
+  /** The epoch of a lease where the database says that it is this life's; undefined where it is another's. */
+  epochOf(life: NodeLife, name: string): number | undefined {
+    const lease = this.#leases.get(name)
+    const isHeld = lease?.holder?.life === life && (this.#isSettled || lease.until > this.#world.now)
+    return isHeld ? lease.epoch : undefined
+  }
+
+  /** Whoever holds the lease finds that it is under another epoch. */
+  renewEpoch(name: string): void {
+    const lease = this.#leases.get(name)
+    if (lease !== undefined) lease.epoch += 1
   }
 
   /** The membership port of one node. */
@@ -96,7 +113,7 @@ export class Leases {
   #share(member: Member): void {
     const { now } = this.#world
     const present = [...this.#members].filter((each) => each.life.alive && each.expiresAt > now)
-    const share = Math.ceil(LEASE_NAMES.length / Math.max(1, present.length))
+    const share = Math.ceil(this.#leases.size / Math.max(1, present.length))
     const own = [...this.#leases].filter(([, { holder }]) => holder === member)
     for (const [name, lease] of own.slice(share)) {
       member.held.delete(name)
@@ -106,7 +123,7 @@ export class Leases {
     for (const [name, lease] of this.#leases) {
       const isFree = lease.holder === undefined || lease.until <= now
       if (count >= share || !isFree || lease.holder === member) continue
-      lease.holder = member
+      give(lease, member)
       lease.until = now + LEASE_MS
       member.held.add(name)
       count += 1
@@ -136,7 +153,7 @@ export class Leases {
     const thief = others[salt % Math.max(1, others.length)]
     if (name === undefined || lease === undefined || thief === undefined) return
     this.#rare.hit('lease taken from a living node')
-    lease.holder = thief
+    give(lease, thief)
     thief.held.add(name)
     for (const listener of thief.changed) listener()
   }
@@ -149,10 +166,20 @@ export class Leases {
       member.held.clear()
       member.heldUntil = Number.POSITIVE_INFINITY
     }
-    LEASE_NAMES.forEach((name, index) => alive[index % alive.length]?.held.add(name))
+    for (const [index, [name, lease]] of [...this.#leases].entries()) {
+      const member = alive[index % alive.length]
+      if (member === undefined) continue
+      if (lease.holder !== member) give(lease, member)
+      member.held.add(name)
+    }
     for (const { changed, announced } of alive) {
       for (const listener of changed) listener()
       for (const listener of announced) listener(SOURCES)
     }
   }
+}
+
+function give(lease: Lease, member: Member): void {
+  lease.holder = member
+  lease.epoch += 1
 }

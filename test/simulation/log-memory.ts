@@ -1,13 +1,18 @@
 // One source's log as the simulator holds it in memory: heads that append under their guards, and the rows below them.
-import type { Append, Head, LogRange, LogRow, Plan, Row, Scaling } from '../../src/platform/ports.ts'
+import type { Append, Head, LogRange, Plan, Row, Scaling, TransactionRow } from '../../src/platform/ports.ts'
 import { Conflict } from '../../src/platform/ports.ts'
+
+/** A row with the commit that wrote it: two processes may have chosen one transaction's number alike. */
+export interface MemoryRow extends TransactionRow {
+  readonly commit: number
+}
 
 /** A partition and its rows, in the order of their numbers. */
 interface Place {
   head: Head
   /** The oldest number that retention left. */
   readonly first: Row[number]
-  readonly rows: LogRow[]
+  readonly rows: MemoryRow[]
   isDirty: boolean
 }
 
@@ -28,8 +33,8 @@ export const LOG_COLUMNS = [
 export class LogMemory {
   readonly source: string
   readonly #places: Map<string, Place>
-  /** Rows that SQLite does not have yet, with the transaction that wrote each. */
-  #fresh: { readonly row: LogRow; readonly transaction: number }[] = []
+  /** Rows that SQLite does not have yet. */
+  #fresh: MemoryRow[] = []
   #heads: readonly Head[] | undefined
 
   constructor(source: string, heads: readonly Row[], rows: readonly Row[]) {
@@ -40,8 +45,9 @@ export class LogMemory {
         return [`${topic}/${partition}`, { head, first, rows: [], isDirty: false }]
       }),
     )
-    for (const [, topic, partition, generation, incarnation, first, last, appendedAt, , body] of rows) {
-      const row = { topic, partition, generation, incarnation, first, last, appendedAt, body } as LogRow
+    for (const [, topic, partition, generation, incarnation, first, last, appendedAt, transaction, body] of rows) {
+      const place = { topic, partition, generation, incarnation, first, last, appendedAt, body }
+      const row = { ...place, transaction, commit: 0 } as MemoryRow
       this.#places.get(`${topic}/${partition}`)?.rows.push(row)
     }
     for (const { rows: own } of this.#places.values()) own.sort((one, other) => one.last - other.last)
@@ -69,16 +75,18 @@ export class LogMemory {
   }
 
   /** After `check`. @returns the first sequence. */
-  append({ topic, partition, count, body }: Append, { appendedAt, transaction }: Plan): number {
+  append({ topic, partition, count, body }: Append, plan: Plan): number {
     const place = this.#places.get(`${topic}/${partition}`) as Place
     const { head } = place
-    const at = Math.max(head.appendedAt, appendedAt)
+    const { transaction } = plan
+    const at = Math.max(head.appendedAt, plan.appendedAt)
     const { generation, incarnation, next: first } = head
-    const row = { topic, partition, generation, incarnation, first, last: first + count - 1, appendedAt: at, body }
+    const numbers = { topic, partition, generation, incarnation, first, last: first + count - 1, appendedAt: at, body }
+    const row = { ...numbers, transaction, commit: commitOf(plan) }
     place.rows.push(row)
     place.head = { ...head, next: first + count, appendedAt: at }
     place.isDirty = true
-    this.#fresh.push({ row, transaction })
+    this.#fresh.push(row)
     this.#heads = undefined
     return first
   }
@@ -103,7 +111,7 @@ export class LogMemory {
     this.#heads = undefined
   }
 
-  read({ topic, partition, from }: LogRange, limitRows: number): readonly LogRow[] {
+  read({ topic, partition, from }: LogRange, limitRows: number): readonly MemoryRow[] {
     const rows = this.#places.get(`${topic}/${partition}`)?.rows
     if (rows === undefined) throw new Error(`The topic ${topic} was never declared in this database.`)
     let start = rows.length
@@ -116,8 +124,8 @@ export class LogMemory {
     readonly rows: readonly Row[]
     readonly heads: readonly Row[]
   } {
-    const rows = this.#fresh.map(({ row, transaction }): Row => {
-      const { topic, partition, generation, incarnation, first, last, appendedAt, body } = row
+    const rows = this.#fresh.map((row): Row => {
+      const { topic, partition, generation, incarnation, first, last, appendedAt, transaction, body } = row
       const position = positionOf(topic, partition, last)
       return [position, topic, partition, generation, incarnation, first, last, appendedAt, transaction, body]
     })
@@ -131,4 +139,13 @@ export class LogMemory {
     }
     return { rows, heads }
   }
+}
+
+const commits = new WeakMap<Plan, number>()
+let commitsCounted = 0
+
+function commitOf(plan: Plan): number {
+  const known = commits.get(plan) ?? (commitsCounted += 1)
+  commits.set(plan, known)
+  return known
 }

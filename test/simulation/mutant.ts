@@ -2,6 +2,7 @@
 import type { Service } from '../../src/kernel/service.ts'
 import type { Registry } from '../../src/platform/runtime/registry.ts'
 import type { FaultKind } from './faults.ts'
+import type { KafkaMutant } from './kafka/kafka-mutant.ts'
 import type { StoreMutant } from './node-store.ts'
 import type { adaptersOf } from './outside.ts'
 
@@ -18,6 +19,8 @@ export interface Mutant {
   readonly store?: StoreMutant
   /** A database is set back in all of its histories, and goes on under the incarnation that it had. */
   readonly keepsIncarnation?: true
+  /** The way over Kafka, in histories that have one. */
+  readonly kafka?: KafkaMutant
   /** The declarations as they become. */
   readonly services?: (services: readonly Service[]) => readonly Service[]
   /** Changes the reactions of one node, before the probes are put in. */

@@ -3,6 +3,7 @@ import type { Context } from '../../src/kernel/handler.ts'
 import type { Service } from '../../src/kernel/service.ts'
 import type { Database } from '../../src/platform/runtime/lonja.ts'
 import { Lonja } from '../../src/platform/runtime/lonja.ts'
+import type { LonjaOptions } from '../../src/platform/runtime/lonja.ts'
 import type { Observer } from '../../src/platform/runtime/observer.ts'
 import { silentObserver } from '../../src/platform/runtime/observer.ts'
 import { REHEARSAL } from '../../src/platform/runtime/record-handler.ts'
@@ -26,6 +27,15 @@ export interface NodePorts {
   readonly adapters: Readonly<Record<string, unknown>>
   /** Where handlers note what they ran for. */
   readonly handling: (service: string) => Handled[]
+  /** What is in other databases comes over it; undefined where this process has all of them. */
+  readonly kafka?: NodeKafka | undefined
+}
+
+/** What a process does with Kafka. */
+export interface NodeKafka extends NonNullable<LonjaOptions['relays']> {
+  readonly logOf: NonNullable<LonjaOptions['logOf']>
+  start(lonja: Lonja): Promise<void>
+  stop(): Promise<void>
 }
 
 export interface NodeOptions {
@@ -33,6 +43,8 @@ export interface NodeOptions {
   readonly world: World
   readonly random: SeededRandom
   readonly services: readonly Service[]
+  /** The names of those that run here: all where not said. */
+  readonly chosen?: readonly string[]
   readonly portsOf: (life: NodeLife) => NodePorts
   /** @throws where a message is poisoned. */
   readonly taste: Poison['taste']
@@ -50,6 +62,7 @@ export class SimulatedNode {
   /** Whether it has started and takes commands. */
   isOpen = false
   readonly #options: NodeOptions
+  #kafka: NodeKafka | undefined
   #runs = 0
   #isGone = false
 
@@ -59,6 +72,11 @@ export class SimulatedNode {
     this.life = this.#newLife()
   }
 
+  /** Whether the routes of the service are answered here. */
+  hosts(service: string): boolean {
+    return this.#options.chosen?.includes(service) ?? true
+  }
+
   #newLife(): NodeLife {
     this.#runs += 1
     return { ...newLife(`${this.name}.${this.#runs}`), awayUntil: 0, gapUntil: 0, mostAheadMs: 0, pausedAt: undefined }
@@ -66,14 +84,16 @@ export class SimulatedNode {
 
   /** Starts it on what is committed. */
   start(): void {
-    const { services, portsOf, world, random, observer, weaken, strict } = this.#options
+    const { services, chosen = SERVICE_NAMES, portsOf, world, random, observer, weaken, strict } = this.#options
     const { skewMs } = this.life
     this.life = { ...this.#newLife(), skewMs, mostAheadMs: Math.max(0, skewMs) }
     const { life } = this
-    const { databases, adapters, handling } = portsOf(life)
+    const { databases, adapters, handling, kafka } = portsOf(life)
+    this.#kafka = kafka
     const lonja = new Lonja({
+      ...(kafka && { relays: kafka, logOf: kafka.logOf }),
       services,
-      chosen: SERVICE_NAMES,
+      chosen,
       databases,
       works: true,
       adapters,
@@ -85,7 +105,8 @@ export class SimulatedNode {
     weaken?.(lonja.registry)
     this.#instrument(lonja.registry, handling)
     this.lonja = lonja
-    lonja.start().then(
+    const started = kafka === undefined ? lonja.start() : lonja.start().then(() => kafka.start(lonja))
+    started.then(
       () => (this.isOpen = life === this.life && life.alive),
       () => this.kill(START_AGAIN_MS),
     )
@@ -109,6 +130,7 @@ export class SimulatedNode {
     if (lonja === undefined || !life.alive) return
     this.isOpen = false
     await lonja.stop()
+    await this.#kafka?.stop()
     if (life !== this.life || !life.alive) return
     this.#options.world.bury(life)
     this.#startLater(againAfterMs)

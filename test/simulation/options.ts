@@ -16,6 +16,7 @@ export const HELP = `Runs the shop under a seeded simulator: faults, crashes, re
   --json FILE     writes the summary there, too
   --trace         with --seed: prints the whole trace, also of a history that holds
   --without A,B   with --seed: leaves out these faults
+  --kafka         every history over Kafka, and not one in ten
   --mutants       a table: each mutant, what caught it, seeds and seconds
   --only NAME     with --mutants: only those whose name holds this
   --help`
@@ -32,6 +33,8 @@ export interface Options {
   readonly json: string
   readonly trace: boolean
   readonly without: readonly number[]
+  /** Whether each seed is a history over Kafka. */
+  readonly kafka: boolean
   readonly mutants: boolean
   readonly only: string
   readonly help: boolean
@@ -53,6 +56,7 @@ export function readOptions(args: readonly string[]): Options {
       json: { type: 'string', default: '' },
       trace: { type: 'boolean', default: false },
       without: { type: 'string', default: '' },
+      kafka: { type: 'boolean', default: false },
       mutants: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
       help: { type: 'boolean', default: false },
@@ -69,6 +73,7 @@ export function readOptions(args: readonly string[]): Options {
     json: values.json,
     trace: values.trace,
     without: values.without === '' ? [] : values.without.split(',').map((id) => numberOf('without', id)),
+    kafka: values.kafka,
     mutants: values.mutants,
     only: values.only,
     help: values.help,

@@ -2,7 +2,7 @@
 import { CommitUnknown, Conflict, StoreUnavailable } from '../../src/platform/ports.ts'
 import type { Fault, FaultPlan, PortKind } from './faults.ts'
 import { describeFault } from './faults.ts'
-import type { RareCounts } from './rare.ts'
+import type { RareBranch, RareCounts } from './rare.ts'
 import type { SeededRandom } from './random.ts'
 import type { Life, World } from './world.ts'
 import { never } from './world.ts'
@@ -28,6 +28,18 @@ export interface Mishaps {
   poison(fault: Fault): void
   deliverAgain(salt: number): void
   rebuild(life: NodeLife, salt: number): void
+  /** Where databases talk over Kafka. */
+  readonly kafka?: KafkaMishaps
+}
+
+/** What can happen to Kafka and to those who relay to it. */
+export interface KafkaMishaps {
+  away(forMs: number): void
+  /** The next transaction that is committed misses the mark of its end in some partitions. */
+  loseMarker(salt: number): void
+  loseTail(salt: number): void
+  refuse(forMs: number, salt: number): void
+  stealRelay(life: NodeLife, salt: number): void
 }
 
 export interface Latency {
@@ -50,6 +62,9 @@ const CRASH_WITHIN_CALLS = 150
 /** A pause beyond this outlasts a lease. */
 const LEASE_MS = 10_000
 const OUTSIDE: ReadonlySet<PortKind> = new Set(['gateway', 'carrier', 'mailer'])
+const BROKER: ReadonlySet<PortKind> = new Set(['fence', 'send', 'end', 'fetch'])
+/** A store that is away does not keep these from their answer. */
+const ELSEWHERE: ReadonlySet<PortKind> = new Set([...OUTSIDE, ...BROKER])
 
 export class Gate {
   readonly #options: GateOptions
@@ -73,7 +88,7 @@ export class Gate {
     const { world, random, latency } = this.#options
     if (fault !== undefined) world.note(`${life.name} at ${kind}: ${describeFault(fault)}`)
     if (isSlow) await world.wait(life, kind, random.below(latency.mostMs))
-    if (world.now < life.awayUntil && !OUTSIDE.has(kind)) throw new StoreUnavailable('The simulated store is away.')
+    if (world.now < life.awayUntil && !ELSEWHERE.has(kind)) throw new StoreUnavailable('The simulated store is away.')
     const result = fault === undefined ? await work() : await this.#faulty(life, fault, { kind, work })
     if (!life.alive) return never()
     if (isSlow && random.chance(0.5)) await world.wait(life, `${kind} answered`, random.below(latency.mostMs))
@@ -81,6 +96,7 @@ export class Gate {
   }
 
   #faulty<Result>(life: NodeLife, fault: Fault, call: Call<Result>): Promise<Result> {
+    if (KAFKA_FAULTS.has(fault.kind)) return this.#kafka(life, fault, call)
     if (fault.kind.startsWith('commit') || fault.kind === 'conflict' || fault.kind === 'unavailable')
       return this.#refused(fault, call)
     if (fault.kind.startsWith('crash') || fault.kind === 'power cut') return this.#crashed(life, fault, call)
@@ -98,7 +114,9 @@ export class Gate {
     }
     if (name === 'unavailable') {
       rare.hit('store away')
-      throw OUTSIDE.has(kind) ? new Error('The outside can not be reached.') : new StoreUnavailable('gone for a moment')
+      throw ELSEWHERE.has(kind)
+        ? new Error('The outside can not be reached.')
+        : new StoreUnavailable('gone for a moment')
     }
     if (name === 'commit lost after') {
       await work()
@@ -109,10 +127,12 @@ export class Gate {
 
   async #crashed<Result>(life: NodeLife, { kind: name, forMs, salt }: Fault, call: Call<Result>): Promise<Result> {
     const { rare, mishaps } = this.#options
-    const isAfter = name === 'crash after' || name === 'crash after commit' || (name === 'power cut' && salt % 2 === 0)
+    const isAfter = name.startsWith('crash after') || (name === 'power cut' && salt % 2 === 0)
     // What was sent to the outside goes on there.
     if (isAfter || name === 'crash at call') await call.work().catch(() => undefined)
-    if (call.kind === 'commit') rare.hit(isAfter ? 'crash after a commit' : 'crash before a commit')
+    if (RELAYING.has(call.kind))
+      rare.hit(isAfter ? 'crash after a call of the relay' : 'crash before a call of the relay')
+    else if (call.kind === 'commit') rare.hit(isAfter ? 'crash after a commit' : 'crash before a commit')
     else rare.hit(OUTSIDE.has(call.kind) ? 'crash at a call to the outside' : 'crash at a read')
     if (name === 'power cut') mishaps.crashAll(forMs)
     else mishaps.crash(life, forMs)
@@ -134,6 +154,21 @@ export class Gate {
     }
     rare.hit('gateway answer lost')
     throw new Error('The answer was lost on its way.')
+  }
+
+  /** The relay hears nothing, or something that is not true; or the broker itself is not what it was. */
+  async #kafka<Result>(life: NodeLife, { kind, forMs, salt }: Fault, { work }: Call<Result>): Promise<Result> {
+    const { rare, mishaps } = this.#options
+    if (kind === 'broker away') mishaps.kafka?.away(forMs)
+    if (kind === 'topic refused') mishaps.kafka?.refuse(forMs, salt)
+    if (kind === 'relay theft') mishaps.kafka?.stealRelay(life, salt)
+    if (kind === 'tail lost') mishaps.kafka?.loseTail(salt)
+    if (kind === 'marker lost') mishaps.kafka?.loseMarker(salt)
+    if (LOST_AFTER[kind] !== undefined) {
+      await work()
+      rare.hit(LOST_AFTER[kind])
+    } else if (kind !== 'send refused' && kind !== 'mark lost before') return work()
+    throw kind.startsWith('mark') ? new CommitUnknown('the answer was lost') : new Error('the broker hung up')
   }
 
   /** The process stands still, before or after the call, and goes on without having noticed. */
@@ -189,6 +224,25 @@ export class Gate {
     return work()
   }
 }
+
+const KAFKA_FAULTS: ReadonlySet<string> = new Set([
+  'send refused',
+  'send lost after',
+  'mark lost before',
+  'mark lost after',
+  'marker lost',
+  'broker away',
+  'topic refused',
+  'tail lost',
+  'relay theft',
+])
+/** It happened, and who asked for it does not hear of it. */
+const LOST_AFTER: Readonly<Record<string, RareBranch>> = {
+  'send lost after': 'send lost but happened',
+  'mark lost after': 'mark lost but happened',
+  'marker lost': 'broker died while it ended a transaction',
+}
+const RELAYING: ReadonlySet<PortKind> = new Set(['relay read', 'relay mark', 'fence', 'send', 'end'])
 
 interface Event {
   readonly fault: Fault | undefined

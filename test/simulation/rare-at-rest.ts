@@ -8,8 +8,8 @@ interface Document {
 }
 
 /** Counts what sagas and payments say about the way that they took. */
-export async function countRareAtRest({ database: { store }, rare }: History): Promise<void> {
-  const read = (table: string) => store.query<Document>(`SELECT state FROM ${table}`)
+export async function countRareAtRest({ storeOf, rare }: Pick<History, 'storeOf' | 'rare'>): Promise<void> {
+  const read = (table: string) => storeOf(table.split('_', 1)[0] ?? '').query<Document>(`SELECT state FROM ${table}`)
   for (const { state } of await read('orders_checkout')) {
     for (const branch of branchesOf(JSON.parse(state) as SagaState)) rare.hit(branch)
   }

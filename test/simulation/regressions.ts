@@ -4,6 +4,8 @@
 export interface Regression {
   readonly seed: number
   readonly cause: string
+  /** A history over Kafka, whatever its seed stands for else. */
+  readonly kafka?: true
 }
 
 const LOST_TRY =
@@ -16,6 +18,10 @@ const EARLY_LOOP =
 const QUIET_SOURCE =
   'a cursor that the alarm about a set back source had stopped was looked at a thousand times a second for good'
 
+const READ_AND_LOST =
+  'a reader that began again before records that Kafka had lost, and that its groups had read, waited for them for good'
+const FIRST_LOST = 'a record below all that was met first was taken for a repetition when it was shipped again'
+
 export const REGRESSIONS: readonly Regression[] = [
   ...[9, 87, 122, 134, 203].map((seed) => ({ seed, cause: LOST_TRY })),
   { seed: 37, cause: LOST_TRY },
@@ -23,4 +29,6 @@ export const REGRESSIONS: readonly Regression[] = [
   ...[63, 131, 182].map((seed) => ({ seed, cause: STOOD_STILL })),
   { seed: 129, cause: EARLY_LOOP },
   ...[45, 105, 125, 205].map((seed) => ({ seed, cause: QUIET_SOURCE })),
+  ...[47, 60].map((seed) => ({ seed, cause: READ_AND_LOST, kafka: true as const })),
+  { seed: 45, cause: FIRST_LOST, kafka: true },
 ]

@@ -1,5 +1,5 @@
 // Runs histories one after the other, seed by seed, and adds up what they came to.
-import { configOf, describeConfig } from './config.ts'
+import { describeConfig } from './config.ts'
 import type { HistoryConfig } from './config.ts'
 import type { Database } from './database.ts'
 import type { HistoryOptions, Outcome } from './outcome.ts'
@@ -7,6 +7,7 @@ import { runHistory } from './run-history.ts'
 import type { Options } from './options.ts'
 import type { RareBranch } from './rare.ts'
 import { RARE_BRANCHES, RareCounts } from './rare.ts'
+import { configOf } from './seeds.ts'
 import { shrink } from './shrink.ts'
 
 /** What many histories came to; plain, so that a worker can send it. */
@@ -68,7 +69,7 @@ const HEAP_EVERY = 100
 /** Runs seeds until their number or the time is over. */
 export async function runSeries(
   database: Database,
-  { from, step, histories, seconds }: Pick<Options, 'from' | 'step' | 'histories' | 'seconds'>,
+  { from, step, histories, seconds, kafka }: Pick<Options, 'from' | 'step' | 'histories' | 'seconds' | 'kafka'>,
   tell: (outcome: Outcome, tally: Tally) => void = () => undefined,
 ): Promise<Tally> {
   const tally = newTally()
@@ -77,7 +78,7 @@ export async function runSeries(
   // Refusals and conflicts come by the dozen, and nobody reads where from: `--seed` tells that.
   Error.stackTraceLimit = 0
   for (let seed = from; tally.histories < histories && performance.now() < endsAt; seed += step) {
-    const outcome = await runHistory(database, configOf(seed))
+    const outcome = await runHistory(database, configOf(seed, { kafka }))
     addOutcome(tally, outcome)
     const cpu = process.cpuUsage()
     tally.cpuSeconds = (cpu.user - user + cpu.system - system) / 1e6
@@ -93,11 +94,11 @@ export async function runSeries(
 /** One seed again, without some of its faults; a failure is shrunk and told with its trace. */
 export async function replay(
   database: Database,
-  { seed = 1, without, trace }: Pick<Options, 'seed' | 'without' | 'trace'>,
+  { seed = 1, without, trace, kafka }: Pick<Options, 'seed' | 'without' | 'trace' | 'kafka'>,
   { mutant }: HistoryOptions,
 ): Promise<{ readonly failed: boolean; readonly lines: readonly string[] }> {
   const options: HistoryOptions = { traces: true, ...(mutant === undefined ? {} : { mutant }) }
-  const whole = configOf(seed)
+  const whole = configOf(seed, { kafka })
   const config: HistoryConfig = { ...whole, faults: whole.faults.filter(({ id }) => !without.includes(id)) }
   const outcome = await runHistory(database, config, options)
   const lines = [describeConfig(config), `hash of the trace ${outcome.traceHash}, database ${await database.hash()}`]
@@ -117,7 +118,7 @@ export async function replay(
       `Shrunk to ${small.config.commands.length} commands and the faults ${left.join(', ') || '(none)'}.`,
       ...(dropped.length === 0
         ? []
-        : [`Again without the other faults: --seed ${seed} --without ${dropped.join(',')}`]),
+        : [`Again without the other faults: --seed ${seed} --without ${dropped.join(',')}${kafka ? ' --kafka' : ''}`]),
     ],
   }
 }

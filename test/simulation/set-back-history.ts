@@ -261,7 +261,8 @@ export class SetBackHistory {
   }
 }
 
-function merged(copies: readonly Copy[]): Copy {
+/** The rows of all databases, without the platform's own tables, which each has. */
+export function merged(copies: readonly Copy[]): Copy {
   return new Map(copies.flatMap((copy) => [...copy].filter(([table]) => !table.startsWith('lonja_'))))
 }
 

@@ -16,11 +16,15 @@ export interface Life {
 export interface Happening {
   readonly life: Life
   readonly what: string
-  readonly at: number
+  at: number
   readonly order: number
   readonly run: () => void
   /** Beats go on for ever, so a world where nothing else is left is at rest. */
   readonly isBeat: boolean
+  /** It follows at once of an idle beat. */
+  readonly isEcho: boolean
+  /** A beat that finds the same each time: once all was quiet for a while it comes with the next thing that happens. */
+  readonly isIdle: boolean
   isOff: boolean
 }
 
@@ -36,6 +40,12 @@ export function never<Result>(): Promise<Result> {
   return new Promise<Result>(() => undefined)
 }
 
+/** So long after the last thing that happened, beats that find the same each time are put off to the next one. */
+const QUIET_MS = 1200
+const SECOND_MS = 1000
+/** What an idle beat leads to within this belongs to it. */
+const AT_ONCE_MS = 500
+
 export class World {
   now = WORLD_START
   steps = 0
@@ -50,6 +60,9 @@ export class World {
   #order = 0
   /** What is not a beat and still to come. */
   #open = 0
+  /** When something happened last that was no beat, nor came of one at once. */
+  #busyAt = WORLD_START
+  #isIdleStep = false
 
   constructor(seed: number, { orderliness, traces }: { readonly orderliness: number; readonly traces: boolean }) {
     this.#random = new SeededRandom(seed, 'schedule')
@@ -63,9 +76,11 @@ export class World {
   }
 
   /** Lets something happen to a life; the returned function takes it back. */
-  after(life: Life, what: string, { delayMs, run, isBeat = false }: Coming): () => void {
+  after(life: Life, what: string, { delayMs, run, isBeat = false, isIdle = false }: Coming): () => void {
     if (!life.alive) return () => undefined
-    const happening = { life, what, at: this.now + delayMs, order: (this.#order += 1), run, isBeat, isOff: false }
+    const at = this.now + delayMs
+    const isEcho = this.#isIdleStep && delayMs <= AT_ONCE_MS
+    const happening = { life, what, at, order: (this.#order += 1), run, isBeat, isEcho, isIdle, isOff: false }
     if (!isBeat) this.#open += 1
     if (delayMs <= 0) this.#ready.push(happening)
     else push(this.#later, happening)
@@ -130,6 +145,7 @@ export class World {
       this.#moveDue()
       const happening = this.#takeReady()
       if (happening === undefined) {
+        this.#putOff()
         const next = this.#later[0]
         if (next === undefined || next.at > untilMs) return undefined
         this.now = Math.max(this.now, next.at)
@@ -137,9 +153,23 @@ export class World {
       else {
         happening.isOff = true
         if (!happening.isBeat) this.#open -= 1
+        this.#isIdleStep = happening.isIdle || happening.isEcho
+        if (!this.#isIdleStep && !happening.isBeat) this.#busyAt = this.now
         return happening
       }
     }
+  }
+
+  /** Idle beats come in their turn after the next thing that happens; a day of them would be a million steps. */
+  #putOff(): void {
+    const [first] = this.#later
+    if (first?.isIdle !== true || first.at < this.#busyAt + QUIET_MS) return
+    const busy = this.#later.filter(({ isIdle, isOff }) => !isIdle && !isOff)
+    const nextAt = busy.reduce((soonest, { at }) => Math.min(soonest, at), Number.POSITIVE_INFINITY)
+    if (nextAt === Number.POSITIVE_INFINITY || nextAt < first.at + QUIET_MS) return
+    const idle = this.#later.filter(({ isIdle, isOff, at }) => isIdle && !isOff && at < nextAt)
+    for (const happening of idle) happening.at = nextAt + (happening.at % SECOND_MS)
+    this.#later.sort((one, other) => one.at - other.at || one.order - other.order)
   }
 
   #moveDue(): void {
@@ -167,6 +197,7 @@ interface Coming {
   readonly delayMs: number
   readonly run: () => void
   readonly isBeat?: boolean
+  readonly isIdle?: boolean
 }
 
 /**

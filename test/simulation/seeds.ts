@@ -1,0 +1,15 @@
+// Which kind of history a seed stands for: most share one database, some set one of two back, some talk over Kafka.
+import type { HistoryConfig } from './config.ts'
+import { plainConfigOf, setBackConfigOf } from './config.ts'
+import { kafkaConfigOf } from './kafka/rules.ts'
+
+/** One seed in so many sets a database back, and another one is over Kafka. */
+const EVERY = 20
+const SET_BACK_AT = 5
+const KAFKA_AT = 8
+
+/** Draws everything that is decided beforehand. @param kafka whether each seed is a history over Kafka */
+export function configOf(seed: number, { kafka = false } = {}): HistoryConfig {
+  if (kafka || seed % EVERY === KAFKA_AT) return kafkaConfigOf(seed)
+  return seed % EVERY === SET_BACK_AT ? setBackConfigOf(seed) : plainConfigOf(seed)
+}
