@@ -29,8 +29,8 @@ export function relayAnswers(options: RelayAnswersOptions): RelayConnections {
     [statements.readLastShipped(services)]: () => lastShipped(options),
     [statements.readHeads(services)]: async () => {
       const at = options.now()
-      return (await place.heads()).map(({ source, topic, partition, generation, first, next }) => {
-        return [source, topic, partition, generation, first, next, at]
+      return (await place.heads()).map(({ source, topic, partition, generation, first, next, made }) => {
+        return [source, topic, partition, generation, first, next, made, at]
       })
     },
     [statements.writeMarks]: async (values) => writeMarks(options, values),
