@@ -6,6 +6,7 @@ import { kafkaAddressOf } from '../platform/kafka/kafka-settings.ts'
 import { topicsOnKafka } from '../platform/kafka/open-kafka.ts'
 import { driftOf, type Drift } from '../platform/kafka/topic-drift.ts'
 import { TopicAdmin } from '../platform/kafka/topics.ts'
+import { askServer, bodyOf } from './api.ts'
 import { CommandError, countFlag, EXIT, isSet, noWords, UsageError, type Call } from './command.ts'
 import { tableOf } from './terminal.ts'
 
@@ -14,7 +15,7 @@ const DEFAULT_REPLICAS = 3
 const declared = ({ settings }: Call): readonly Topic[] => topicsOnKafka(servicesWith(settings))
 
 /** @throws {CommandError} with what to mend, where Kafka fails. */
-async function onKafka<Result>(call: Call, work: (admin: TopicAdmin) => Promise<Result>): Promise<Result> {
+export async function onKafka<Result>(call: Call, work: (admin: TopicAdmin) => Promise<Result>): Promise<Result> {
   const address = kafkaAddressOf(call.settings)
   if (address === undefined) throw new UsageError('No Kafka is named: --log kafka://host:9092, or KAFKA_BROKERS.')
   const admin = new TopicAdmin(address)
@@ -73,19 +74,44 @@ export async function describeTopics(call: Call): Promise<number> {
       const found = await admin.describe(name)
       topics.push({ name, ...found, ends: found === undefined ? [] : await admin.ends(name) })
     }
-    if (isSet(call, 'json')) terminal.json({ topics })
+    const written = await writtenOf(call)
+    if (isSet(call, 'json')) terminal.json({ topics, written: Object.fromEntries(written) })
     else {
       const rows = topics.map(({ name, partitions, replicas, config, ends }) => [
         name,
         partitions === undefined ? 'missing' : String(partitions),
+        written.get(name) ?? '-',
         String(replicas ?? '-'),
         config?.['retention.ms'] ?? '-',
         config?.['compression.type'] ?? '-',
         String(ends.reduce((sum, { first, end }) => sum + end - first, 0)),
       ])
-      const heading = ['TOPIC', 'PARTITIONS', 'COPIES', 'KEPT MS', 'COMPRESSION', 'OFFSETS']
+      const heading = ['TOPIC', 'PARTITIONS', 'WRITTEN', 'COPIES', 'KEPT MS', 'COMPRESSION', 'OFFSETS']
       for (const line of tableOf([heading, ...rows])) terminal.line(line)
     }
     return EXIT.ok
   })
+}
+
+interface ServedTopic {
+  readonly topic: string
+  readonly partitions: number
+  readonly generation: number
+}
+
+/** How many partitions are written to, which the heads in the databases say: a running server is asked for them. */
+async function writtenOf({ settings }: Call): Promise<ReadonlyMap<string, string>> {
+  try {
+    const answer = await askServer(settings, (api) => api.get('/v1/ops/topics'))
+    const { items } = bodyOf<{ readonly items: readonly ServedTopic[] }>(answer)
+    const text = ({ partitions, generation }: ServedTopic) => {
+      return generation === 1 ? String(partitions) : `${partitions} (generation ${generation})`
+    }
+    const topics = Map.groupBy(items, ({ topic }) => topic)
+    return new Map([...topics].map(([topic, own]) => [topic, [...new Set(own.map(text))].join(', ')]))
+  } catch (error) {
+    // Without a server, or without its key, that column stays empty.
+    if (error instanceof CommandError) return new Map()
+    throw error
+  }
 }

@@ -54,11 +54,34 @@ const describe: Command = {
   name: 'topics describe',
   words: '',
   summary: 'Shows what Kafka has of the declared topics.',
-  description: ['Partitions, copies, settings, and the first and last offset of each partition.'],
+  description: [
+    'Partitions, copies, settings, and the first and last offset of each partition. How many partitions are written ' +
+      'to, and in which generation, the databases say: it stands there where a running server can be asked.',
+  ],
   flags: flagsOf({}),
-  settings: KAFKA_SETTINGS,
+  settings: [...SERVER_SETTINGS, ...KAFKA_SETTINGS],
   examples: ['lonja topics describe --log kafka://localhost:9092'],
   run: async (call) => (await import('./kafka-topics.ts')).describeTopics(call),
+}
+
+const scale: Command = {
+  name: 'topics scale',
+  words: 'N [TOPIC…]',
+  summary: "Gives topics more partitions, with each key's order kept.",
+  description: [
+    'All topics, where none is named. Asks the running server, which writes a barrier into each old partition and ' +
+      'begins the next generation in one commit; groups handle what lies behind the barriers when they have passed ' +
+      'all of them. Where a Kafka is named its topics get their partitions first. Topics only grow. It is refused ' +
+      'while a group stands still, the last scaling is not over, or the relay is behind. Asked again it goes on ' +
+      'where it was. The key needs the role operator.',
+  ],
+  flags: flagsOf({
+    reason: { value: 'WHY', description: 'Goes into the audit; no personal data.' },
+    'dry-run': { description: 'Only says what would happen.' },
+  }),
+  settings: [...SERVER_SETTINGS, ...KAFKA_SETTINGS],
+  examples: ['lonja topics scale 12 --dry-run', 'lonja topics scale 12 --reason "eight processes from Monday on"'],
+  run: async (call) => (await import('./scale-topics.ts')).scaleTopics(call),
 }
 
 const acls: Command = {
@@ -93,4 +116,4 @@ const kafka: Command = {
   run: async (call) => (await import('./kafka.ts')).kafka(call),
 }
 
-export const topicCommands: readonly Command[] = [list, create, check, describe, acls, kafka]
+export const topicCommands: readonly Command[] = [list, create, check, describe, scale, acls, kafka]

@@ -7,7 +7,7 @@ import { contract } from '../kernel/message.ts'
 import type { ServiceParking } from '../kernel/parking.ts'
 import { projection } from '../kernel/projection.ts'
 import { service } from '../kernel/service.ts'
-import type { Clock, Membership, Random, Store } from '../platform/ports.ts'
+import type { Clock, Log, Membership, Random, Store } from '../platform/ports.ts'
 import { Lonja } from '../platform/runtime/lonja.ts'
 import type { Observer } from '../platform/runtime/observer.ts'
 import { silentObserver } from '../platform/runtime/observer.ts'
@@ -95,6 +95,9 @@ export interface ToyLedgerOptions extends LedgerOptions {
   /** The pauses between retries come from it. */
   readonly random?: Random
   readonly observer?: Partial<Observer>
+  /** Only this service, on a database of its own; the other's log is read where `logOf` says. */
+  readonly only?: 'desk' | 'ledger'
+  readonly logOf?: (service: string) => Log | undefined
   /** Off: entries are posted, and nobody handles them. */
   readonly works?: boolean
   /** Whoever watches it comes before it starts. */
@@ -108,10 +111,12 @@ export async function startToyLedger(options: ToyLedgerOptions = {}) {
     clock = createVirtualClock(),
     membership = membershipAlone(),
   } = options
+  const chosen = options.only === undefined ? ['desk', 'ledger'] : [options.only]
   const lonja = new Lonja({
     services: [deskService, ledgerWith(options)],
-    chosen: ['desk', 'ledger'],
-    databases: [{ store, membership, services: ['desk', 'ledger'] }],
+    chosen,
+    databases: [{ store, membership, services: chosen }],
+    ...(options.logOf && { logOf: options.logOf }),
     works: options.works ?? true,
     adapters: {},
     clock,

@@ -54,7 +54,7 @@ suite('topics on Kafka', async () => {
       assert.match(made.said, new RegExp(`Made ${count} topics`))
       assert.match((await lonja('topics', 'create', '--log', log)).said, /are there already/)
       assert.equal((await lonja('topics', 'check', '--log', log)).code, 0)
-      assert.match((await lonja('topics', 'describe', '--log', log)).said, /orders\.events +6 +1 /)
+      assert.match((await lonja('topics', 'describe', '--log', log)).said, /orders\.events +6 +- +1 /)
 
       const address = { brokers: kafka.brokers, clientId: 'test' }
       const admin = new Admin({ ...addressOptions(address), retries: 2 })
@@ -68,7 +68,7 @@ suite('topics on Kafka', async () => {
       const { drifts } = JSON.parse(drifted.said) as { readonly drifts: readonly { topic: string; text: string }[] }
       const texts = drifts.map(({ topic, text }) => `${topic} ${text}`)
       assert.ok(
-        texts.some((text) => text.startsWith('orders.events has 7 partitions, of which 6 are written')),
+        texts.some((text) => text.startsWith('orders.events has 7 partitions, more than the 6 that its contract')),
         texts.join(),
       )
       assert.ok(texts.includes('payments.events cleanup.policy is compact instead of delete'), texts.join())

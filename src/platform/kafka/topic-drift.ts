@@ -23,7 +23,8 @@ export function driftOf(declared: Topic, found: DescribedTopic | undefined, brok
   const { partitions, replicas, inSync, leaderless, config } = found
   if (partitions < declared.partitions) tell(`has ${partitions} partitions of ${declared.partitions}`, true)
   if (partitions > declared.partitions) {
-    tell(`has ${partitions} partitions, of which ${declared.partitions} are written; the others stay empty`, false)
+    const others = 'its contract begins with; which are written the database says: `lonja topics describe`'
+    tell(`has ${partitions} partitions, more than the ${declared.partitions} that ${others}`, false)
   }
   if (replicas < Math.min(SAFE_REPLICAS, brokers)) tell(`has ${replicas} copies on ${brokers} brokers`, true)
   else if (replicas < SAFE_REPLICAS) tell(`has ${replicas} copies: what one broker loses may be gone`, false)

@@ -119,10 +119,18 @@ export class TopicAdmin {
     }
   }
 
-  async #visible(name: string): Promise<void> {
+  /** Gives a topic more partitions, and waits until each has a leader. */
+  async grow(name: string, partitions: number): Promise<void> {
+    const asked = this.#admin.createPartitions({ topics: [{ name, count: partitions, assignments: null }] })
+    await within(DEADLINE_MS, `making partitions of ${name}`, asked)
+    await this.#visible(name, partitions)
+  }
+
+  async #visible(name: string, partitions = 1): Promise<void> {
     const until = performance.now() + VISIBLE_WITHIN_MS
     while (performance.now() < until) {
-      if ((await this.find(name).catch(() => undefined)) !== undefined) return
+      const found = await this.find(name).catch(() => undefined)
+      if (found !== undefined && found.partitions >= partitions) return
       await new Promise<void>((resolve) => void setTimeout(resolve, LOOK_AGAIN_MS))
     }
     throw new Error(`Kafka made ${name}, and no broker leads it after ${VISIBLE_WITHIN_MS} ms.`)

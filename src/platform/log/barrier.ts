@@ -13,9 +13,13 @@ export interface Barrier {
   readonly before: number
 }
 
-/** The body of a log row that holds a barrier alone. It has no key: it concerns every key of its partition. */
+/**
+ * The body of a log row that holds a barrier alone. It has no key, as it concerns every key of its partition; a record
+ * on Kafka without a correlation would be taken for none of ours.
+ */
 export function barrierBody(barrier: Barrier, cause: string): string {
-  return `[${bodyTextOf({ type: BARRIER, key: '', data: barrier, correlation: '', cause, traceparent: undefined })}]`
+  const told = { type: BARRIER, key: '', correlation: BARRIER, cause, traceparent: undefined }
+  return `[${bodyTextOf({ ...told, data: barrier })}]`
 }
 
 /** The generation that begins behind a barrier. */

@@ -186,8 +186,9 @@ export class Channels {
       const siblings = this.#byTopic.get(source)?.get(topic)
       const [first] = siblings ?? []
       if (siblings === undefined || first === undefined) continue
-      // Of a log elsewhere not all may have been told.
-      const partitions = this.#isElsewhere(source) ? Math.max(own.length, first.partitions) : own.length
+      // Of a log elsewhere some records may have arrived before anything was told of it.
+      const told = own.filter(({ announced }) => announced === undefined || announced.asOf > 0).length
+      const partitions = told === 0 ? first.partitions : told
       if (partitions === first.partitions) continue
       for (const { partition, made } of own.toSorted((one, other) => one.partition - other.partition)) {
         if (partition < siblings.length) continue
