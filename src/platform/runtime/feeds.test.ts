@@ -18,16 +18,16 @@ import { silentObserver } from './observer.ts'
 const body = { box: z.string(), letter: z.int() }
 const kept = { partitions: 2, keep: '1 d', compression: 'none' } as const
 
-const post = contract('post')
+const post = contract('mailroom')
 const Send = post.command('Send', { key: 'box', body })
 const Sent = post.event('Sent', { key: 'box', body })
 const abroad = post.outward('letters-abroad', kept)
-const bank = contract('bank')
+const bank = contract('counting-house')
 const Booked = bank.event('Booked', { key: 'box', body })
 
 function postWith(...rules: readonly FeedRule[]): Service {
   const declared = service({
-    name: 'post',
+    name: 'mailroom',
     summary: 'sends letters',
     contract: post,
     codes: {},
@@ -44,8 +44,8 @@ async function startPost(rule: FeedRule) {
   const [store, clock] = [openSqlite({ path: ':memory:' }), createVirtualClock()]
   const lonja = new Lonja({
     services: [postWith(rule)],
-    chosen: ['post'],
-    databases: [{ store, membership: membershipAlone(), services: ['post'] }],
+    chosen: ['mailroom'],
+    databases: [{ store, membership: membershipAlone(), services: ['mailroom'] }],
     works: true,
     adapters: {},
     clock,
@@ -60,7 +60,7 @@ async function startPost(rule: FeedRule) {
   }
   const send = (box: string, letter: number) =>
     lonja.submit({
-      service: 'post',
+      service: 'mailroom',
       command: Send({ box, letter }),
       scope: undefined,
       bodyHash: '',
@@ -73,7 +73,8 @@ async function startPost(rule: FeedRule) {
     await lonja.stop()
     await store.close()
   }
-  const arrived = async () => (await recordsIn(store, 'post', 'letters-abroad')).map(({ key, data }) => ({ key, data }))
+  const arrived = async () =>
+    (await recordsIn(store, 'mailroom', 'letters-abroad')).map(({ key, data }) => ({ key, data }))
   return { lonja, clock, idle, send, stop, arrived }
 }
 
@@ -92,10 +93,12 @@ suite('an event that a feed can not map', () => {
       { key: 'B', data: { letter: 1 } },
       { key: 'B', data: { letter: 2 } },
     ])
-    assert.deepEqual(lonja.parked('post.abroad'), { keys: 1, held: 1, messages: 1 })
+    assert.deepEqual(lonja.parked('mailroom.abroad'), { keys: 1, held: 1, messages: 1 })
     trouble.isOn = false
-    const [letter] = await lonja.storeOf('post').query<{ readonly id: string }>('SELECT id FROM post_dead_letters')
-    await lonja.redrive('post', { id: letter?.id ?? '', reason: 'mended' })
+    const [letter] = await lonja
+      .storeOf('mailroom')
+      .query<{ readonly id: string }>('SELECT id FROM mailroom_dead_letters')
+    await lonja.redrive('mailroom', { id: letter?.id ?? '', reason: 'mended' })
     await clock.advance(1000, idle)
     const ofA = (await arrived()).filter(({ key }) => key === 'A')
     assert.deepEqual(ofA, [
@@ -113,9 +116,9 @@ suite('an event that a feed can not map', () => {
     )
     await send('A', 1)
     await clock.advance(1000, idle)
-    assert.equal(lonja.parked('post.abroad').keys, 1)
+    assert.equal(lonja.parked('mailroom.abroad').keys, 1)
     assert.deepEqual(
-      (await recordsIn(lonja.storeOf('post'), 'post', 'post.events')).map(({ type }) => type),
+      (await recordsIn(lonja.storeOf('mailroom'), 'mailroom', 'mailroom.events')).map(({ type }) => type),
       ['Sent'],
     )
     await stop()
@@ -136,35 +139,58 @@ suite('a feed is refused at the start', () => {
   test('when it reads what another service says, for then no order by key is known', () => {
     const booked = fed(Booked, { to: abroad, as: 'letter' }, ({ letter }) => ({ letter }))
     assert.equal(problemOf(postWith(rule(Sent))), '')
-    assert.match(problemOf(postWith(booked)), /post\.abroad reads Booked: a feed reads the events of its own service/)
+    assert.match(
+      problemOf(postWith(booked)),
+      /mailroom\.abroad reads Booked: a feed reads the events of its own service/,
+    )
     const asked = fed(Send, { to: abroad, as: 'letter' }, ({ letter }) => ({ letter }))
-    assert.match(problemOf(postWith(asked)), /post\.abroad reads Send: a feed reads the events of its own/)
+    assert.match(problemOf(postWith(asked)), /mailroom\.abroad reads Send: a feed reads the events of its own/)
   })
 
   test('when nobody publishes what it reads', () => {
     const Lost = post.event('Lost', { key: 'box', body })
     const lost = fed(Lost, { to: abroad, as: 'letter' }, ({ letter }) => ({ letter }))
-    assert.match(problemOf(postWith(lost)), /post\.abroad reads Lost, which nobody publishes/)
+    assert.match(problemOf(postWith(lost)), /mailroom\.abroad reads Lost, which nobody publishes/)
   })
 
   test('when its events go after some time', () => {
     const memo = (events: TopicOptions): Service => {
-      const own = contract('memo', { events })
+      const own = contract('notice-board', { events })
       const Noted = own.event('Noted', { key: 'box', body })
       const out = own.outward('memos', kept)
       const notes = feed('notes', [fed(Noted, { to: out, as: 'memo' }, ({ letter }) => ({ letter }))])
-      return service({ name: 'memo', summary: 'm', contract: own, codes: {}, publishes: [Noted], feeds: [notes] })
+      return service({
+        name: 'notice-board',
+        summary: 'm',
+        contract: own,
+        codes: {},
+        publishes: [Noted],
+        feeds: [notes],
+      })
     }
     assert.equal(problemOf(memo({})), '')
-    assert.match(problemOf(memo({ keep: '30 d' })), /memo\.notes reads memo\.events, which is not kept for ever/)
+    assert.match(
+      problemOf(memo({ keep: '30 d' })),
+      /notice-board\.notes reads notice-board\.events, which is not kept for ever/,
+    )
   })
 
   test('when its topic is another one’s, or one of the log', () => {
     const theirs = bank.outward('statements', kept)
     const stolen = fed(Sent, { to: theirs, as: 'letter' }, ({ letter }) => ({ letter }))
-    assert.match(problemOf(postWith(stolen)), /post\.abroad writes to statements, which is no outward topic of its/)
-    const own = post.outward('post.events', kept)
-    const clash = fed(Sent, { to: own, as: 'letter' }, ({ letter }) => ({ letter }))
-    assert.match(problemOf(postWith(clash)), /The topic post\.events is declared by post and by post/)
+    assert.match(problemOf(postWith(stolen)), /mailroom\.abroad writes to statements, which is no outward topic of its/)
+    // Of a service of its own: this declaration takes the other's place.
+    const clashing = contract('clashing')
+    const Clashed = clashing.event('Clashed', { key: 'box', body })
+    const own = clashing.outward('clashing.events', { ...kept, keep: 'for ever' })
+    const clash = service({
+      name: 'clashing',
+      summary: 'c',
+      contract: clashing,
+      codes: {},
+      publishes: [Clashed],
+      feeds: [feed('clash', [fed(Clashed, { to: own, as: 'letter' }, ({ letter }) => ({ letter }))])],
+    })
+    assert.match(problemOf(clash), /The topic clashing\.events is declared by clashing and by clashing/)
   })
 })
