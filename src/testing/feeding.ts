@@ -1,7 +1,8 @@
 // For tests of feeds: what a feed makes of a message, and what lies in its topics.
-import type { Feed } from '../kernel/feed.ts'
-import { fedRecords } from '../kernel/feed.ts'
+import assert from 'node:assert/strict'
+import { type Feed, type FeedRule, fedRecords, topicsOfFeed } from '../kernel/feed.ts'
 import type { Message } from '../kernel/message.ts'
+import type { Service } from '../kernel/service.ts'
 import { recordsOf } from '../platform/log/record.ts'
 import type { LogRecord } from '../platform/log/record.ts'
 import type { Store } from '../platform/ports.ts'
@@ -30,4 +31,44 @@ export async function recordsIn(store: Store, source: string, topic: string): Pr
     records.push(...rows.flatMap((row) => recordsOf(source, row, 0)))
   }
   return records
+}
+
+/** Records as their readers tell them apart: what came under which key, in which order. */
+type ByKey = ReadonlyMap<string, readonly string[]>
+
+/**
+ * Holds what was fed against the events: each once, and those of one key in the events' order.
+ *
+ * @returns how many records were fed
+ */
+export async function assertFed(store: Store, services: readonly Service[]): Promise<number> {
+  let count = 0
+  for (const { name, feeds } of services) {
+    const events = feeds.length === 0 ? [] : await recordsIn(store, name, `${name}.events`)
+    for (const topic of feeds.flatMap(topicsOfFeed)) {
+      const rules = feeds.flatMap((feed) => feed.rules).filter(({ to }) => to === topic)
+      const fed = await recordsIn(store, name, topic.name)
+      const told = fed.map((record) => ({ key: record.key, text: textOf(record.type, record.data) }))
+      assert.deepEqual(byKey(told), byKey(events.flatMap((event) => expectedOf(rules, event))), topic.name)
+      count += fed.length
+    }
+  }
+  return count
+}
+
+function expectedOf(rules: readonly FeedRule[], event: LogRecord): { key: string; text: string }[] {
+  const own = rules.filter(({ event: { type } }) => type === event.type)
+  return fedRecords(own, event).map(({ type, body }) => ({ key: event.key, text: textOf(type, body) }))
+}
+
+function textOf(type: string, body: unknown): string {
+  return `${type} ${JSON.stringify(body)}`
+}
+
+function byKey(records: readonly { readonly key: string; readonly text: string }[]): ByKey {
+  const grouped = Map.groupBy(
+    records.toSorted((one, other) => (one.key < other.key ? -1 : Number(one.key > other.key))),
+    ({ key }) => key,
+  )
+  return new Map([...grouped].map(([key, own]) => [key, own.map(({ text }) => text)]))
 }

@@ -7,7 +7,7 @@ import type { Store } from '../../src/platform/ports.ts'
 import { openSqlite } from '../../src/platform/store/sqlite.ts'
 import { services } from '../../src/services.ts'
 import { type CommitFault, faultyStore } from '../../src/testing/faulty-store.ts'
-import { recordsIn } from '../../src/testing/feeding.ts'
+import { assertFed, recordsIn } from '../../src/testing/feeding.ts'
 import { sharedPostgres } from '../../src/testing/postgres.ts'
 import { DAY_MS, retained } from '../../src/testing/retaining.ts'
 import { assertSound } from '../../src/testing/shop-invariants.ts'
@@ -94,6 +94,7 @@ async function bothWays(shop: Shop): Promise<void> {
   // What was fed is no part of what happened to the order.
   const told = new Set((await shop.story(good)).map(({ name }) => name))
   assert.ok(told.has('OrderConfirmed') && !told.has('orders.created'))
+  await assertFed(shop.lonja.storeOf('orders'), services)
   await assertChecked(shop)
 }
 
@@ -150,6 +151,7 @@ suite('feeds', () => {
         await shop.advance(2000)
       }
       for (const orderId of placed) assert.deepEqual(await typesOf(shop, orderId), CONFIRMED)
+      await assertFed(store, services)
     }
     await inShop(stumbling, { feeds: FEEDS, store, mayComplain: true })()
     await store.close()
