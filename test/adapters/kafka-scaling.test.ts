@@ -98,7 +98,7 @@ async function startReader(address: KafkaAddress) {
     holds: () => true,
     positions: [],
     grown: (sources) => known.ledger?.lonja.noticed(sources),
-    observer: { failed: () => undefined, stranger: (_, why) => void strangers.push(why) },
+    observer: { failed: () => undefined, stranger: async ({ why }) => strangers.push(why) > 0 },
   })
   const ledger = await startLedger({
     store: await openPostgres({ url: await sharedPostgres() }),
