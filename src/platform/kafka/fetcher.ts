@@ -1,5 +1,5 @@
 // Fetches partitions from the brokers that lead them, from offsets of our own, with no consumer group in between.
-import { Base, Connection, fetchV17 } from '@platformatic/kafka'
+import { Base, Connection, fetchV17, listOffsetsV9 } from '@platformatic/kafka'
 import type { Clock } from '../ports.ts'
 import { addressOptions, ANSWER_WITHIN_MS, CONNECT_WITHIN_MS, type KafkaAddress } from './address.ts'
 import { within } from './deadline.ts'
@@ -23,7 +23,7 @@ export interface FetcherOptions {
   /** Takes records of a partition, in order; `topicId` tells a topic from one that was made anew under its name. */
   readonly deliver: (reading: Reading, records: readonly FetchedRecord[], topicId: string) => void
   /** The offset wanted lies below what the broker keeps, or above its end: who reads decides what to do. */
-  readonly outOfRange: (reading: Reading, kept: { readonly first: bigint; readonly end: bigint }) => void
+  readonly outOfRange: (reading: Reading, kept: { readonly first: bigint }) => void
   readonly failed: (error: unknown) => void
   /**
    * Whether records of transactions that are open or were aborted are left out. Our own readers take them: they are in
@@ -43,6 +43,7 @@ const ISOLATION = { uncommitted: 0, committed: 1 } as const
 /** A leader that moved is known to the others some hundred milliseconds later. */
 const AFTER_ERROR_MS = 200
 const OFFSET_OUT_OF_RANGE = 1
+const EARLIEST = -2n
 /** Unknown topic, no leader, not the leader, unknown topic id: so for moments after a topic is made or led anew. */
 const MOVED: ReadonlySet<number> = new Set([3, 5, 6, 100])
 /** Two seconds of that are worth a word. */
@@ -195,21 +196,33 @@ export class Fetcher {
     )
     const offsets = new Map(readings.map((reading) => [reading, reading.offset]))
     const response = await this.#ask(leader, readings)
+    const outside: Reading[] = []
     for (const { topicId, partitions } of response.responses) {
       for (const answer of partitions) {
         const reading = asked.get(`${topicId}/${answer.partitionIndex}`)
         // Whoever reads may have gone elsewhere while the broker waited.
-        if (reading !== undefined && reading.offset === offsets.get(reading)) this.#take(reading, answer, topicId)
+        if (reading === undefined || reading.offset !== offsets.get(reading)) continue
+        if (answer.errorCode === OFFSET_OUT_OF_RANGE) outside.push(reading)
+        else this.#take(reading, answer, topicId)
       }
     }
+    for (const reading of outside) await this.#beginAtFirst(leader, reading, offsets.get(reading))
+  }
+
+  /** The answer to a fetch out of range says -1 where the first offset belongs (Apache Kafka 4.3.1), so it is asked. */
+  async #beginAtFirst(leader: Leader, reading: Reading, offset: bigint | undefined): Promise<void> {
+    const { topic: name, partition: partitionIndex } = reading
+    const connection = await this.#connect(leader)
+    const partitions = [{ partitionIndex, currentLeaderEpoch: -1, timestamp: EARLIEST }]
+    const asked = listOffsetsV9.api.async(connection, -1, 0, [{ name, partitions }])
+    const { topics } = await within(ANSWER_WITHIN_MS, `asking where ${name}/${partitionIndex} begins`, asked)
+    const first = topics[0]?.partitions[0]?.offset
+    // Whoever reads may have gone elsewhere meanwhile.
+    if (first !== undefined && reading.offset === offset) this.#options.outOfRange(reading, { first })
   }
 
   #take(reading: Reading, answer: Answer, topicId: string): void {
     const { errorCode, records: batches, abortedTransactions } = answer
-    if (errorCode === OFFSET_OUT_OF_RANGE) {
-      this.#options.outOfRange(reading, { first: answer.logStartOffset, end: answer.highWatermark })
-      return
-    }
     if (errorCode !== 0) {
       this.#isStale = true
       const text = `Kafka answers a fetch of ${reading.topic}/${reading.partition} with error ${errorCode}.`

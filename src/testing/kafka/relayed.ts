@@ -18,9 +18,9 @@ import { services } from '../../services.ts'
 /** Every topic that the services declare. */
 export const topicNames: readonly string[] = services.flatMap(({ topics }) => topics.map(({ name }) => name))
 
-export async function makeTopics(address: KafkaAddress): Promise<void> {
+export async function makeTopics(address: KafkaAddress, replicas = 1): Promise<void> {
   const admin = new TopicAdmin(address)
-  await admin.create(topicsOnKafka(services), 1)
+  await admin.create(topicsOnKafka(services), replicas)
   await admin.close()
 }
 
@@ -93,16 +93,22 @@ export function listenTo(address: KafkaAddress, topics: readonly string[]) {
   const strangers: string[] = []
   const readings = fromTheBeginning(topics)
   const failures: unknown[] = []
+  const topicIds = new Map<Reading, string>()
   const fetcher = new Fetcher(
     {
       address,
       clock: systemClock,
       isolation: 'committed',
-      deliver: (_, records) => {
-        for (const record of records.map(fromKafka)) {
-          if ('stranger' in record) strangers.push(record.stranger)
-          else arrived.push(record)
-        }
+      deliver: (reading, records, topicId) => {
+        const isAnew = (topicIds.get(reading) ?? topicId) !== topicId
+        topicIds.set(reading, topicId)
+        // The offset was one of a topic that is gone.
+        if (isAnew) reading.offset = 0n
+        else
+          for (const record of records.map(fromKafka)) {
+            if ('stranger' in record) strangers.push(record.stranger)
+            else arrived.push(record)
+          }
       },
       // What was heard before is heard again, and counts once.
       outOfRange: (reading, { first }) => {
