@@ -129,6 +129,48 @@ suite('a log over Kafka', async () => {
     }
   })
 
+  test(
+    'an offset that Kafka does not have any more is no end: reading begins again at the first',
+    { timeout },
+    async () => {
+      const { put, open, failures, topic } = await logWorld('orders.commands')
+      await put({ source: 'orders', first: 0, count: 3 })
+      const before = open(['orders'])
+      await numbersFrom(before, 'orders', { topic, from: 0 })
+      await read(before, 'orders', { topic, from: 3 })
+      const positions = before.positions()
+      await before.stop()
+      const log = open(
+        ['orders'],
+        positions.map((position) => ({ ...position, offset: 4000 })),
+      )
+      try {
+        assert.deepEqual(await numbersFrom(log, 'orders', { topic, from: 0 }), [0, 1, 2])
+        assert.deepEqual(failures, [])
+      } finally {
+        await log.stop()
+      }
+    },
+  )
+
+  test('what was lost is found where it was sent again, behind what came after it', { timeout }, async () => {
+    const { put, open, failures, topic } = await logWorld('orders.events')
+    await put({ source: 'orders', first: 100, count: 3 })
+    const log = open(['orders'])
+    try {
+      assert.deepEqual(await numbersFrom(log, 'orders', { topic, from: 100 }), [100, 101, 102])
+      assert.deepEqual(await read(log, 'orders', { topic, from: 95 }), [])
+      await put({ source: 'orders', first: 95, count: 9 })
+      assert.deepEqual(await numbersFrom(log, 'orders', { topic, from: 95 }), [95, 96, 97, 98, 99])
+      const rest = () => numbersFrom(log, 'orders', { topic, from: 100 })
+      await waitFor(async () => (await rest()).length === 4, { withinMs })
+      assert.deepEqual(await rest(), [100, 101, 102, 103])
+      assert.deepEqual(failures, [])
+    } finally {
+      await log.stop()
+    }
+  })
+
   test('what a source sends that is read elsewhere does not stop up the partition', { timeout }, async () => {
     const { put, open, failures, topic } = await logWorld('payments.commands')
     // More than a lane holds, and more than one request fetches.

@@ -41,6 +41,13 @@ export interface KafkaLogOptions {
 /** What goes on fetching whatever is to be read at each moment. */
 export type FetcherPort = Pick<Fetcher, 'start' | 'wake' | 'stop'>
 
+interface LaneQuestion {
+  readonly source: string
+  /** The sequences from which on groups read. */
+  readonly all: readonly number[]
+  readonly limit: number
+}
+
 export interface KafkaLogObserver {
   readonly failed: (error: unknown) => void
   /** A record in one of our topics that no relay put there. Resolves when it is kept among the dead letters. */
@@ -57,6 +64,8 @@ interface OpenLane {
   readonly strangers: Set<bigint>
   /** Sources under whose name another log writes here too: nothing of them is read from there on. */
   readonly stopped: Set<string>
+  /** By source: the number that a reader lacks, for which all that Kafka keeps was gone through once. */
+  lookedFor: Map<string, number>
 }
 
 /** So many strangers of a partition wait to be kept, and no more is fetched of it. */
@@ -104,6 +113,7 @@ export class KafkaLog implements Log {
       isFromStart: offset === 0n,
       strangers: new Set(),
       stopped: new Set(),
+      lookedFor: new Map(),
     })
   }
 
@@ -209,7 +219,7 @@ export class KafkaLog implements Log {
     reading.offset = offset
     reading.isFull = false
     open?.stopped.clear()
-    if (open !== undefined) Object.assign(open, { lane: new Lane(), isFromStart: true })
+    if (open !== undefined) Object.assign(open, { lane: new Lane(open.lookedFor), isFromStart: true })
   }
 
   async heads(source: string): Promise<readonly Head[]> {
@@ -238,30 +248,40 @@ export class KafkaLog implements Log {
   }
 
   async readLog(source: string, ranges: readonly LogRange[], limitRows: number): Promise<readonly LogRow[]> {
-    const lowest = new Map<OpenLane, number>()
-    const rows = new Map<OpenLane, readonly LogRow[]>()
+    const wanted = new Map<OpenLane, number[]>()
     for (const { topic, partition, from } of ranges) {
       const open = this.#lanes.get(`${topic}/${partition}`)
-      if (open !== undefined) lowest.set(open, Math.min(from, lowest.get(open) ?? from))
+      if (open !== undefined) wanted.set(open, [...(wanted.get(open) ?? []), from])
     }
-    for (const [open, from] of lowest) {
-      const found = open.lane.read(source, from, limitRows * RECORDS_A_ROW)
-      if (found === undefined) this.#lookBelow(open, source, from)
-      else if (open.lane.looksBelow(source, from)) {
-        this.#beginAgain(open.reading, 0n)
-        open.lane.startAt(source, from)
-      }
-      open.lane.drop(source, from)
-      rows.set(open, found ?? [])
-      this.#makeRoom(open)
-    }
-    return [...rows.values()].flat()
+    return [...wanted].flatMap(([open, all]) => this.#readLane(open, { source, all, limit: limitRows * RECORDS_A_ROW }))
   }
 
-  /** Kafka may still have it, or get it again. */
-  #lookBelow(open: OpenLane, source: string, from: number): void {
-    if (!open.isFromStart || open.lane.hasDropped(source, from)) this.#beginAgain(open.reading, 0n)
-    else open.lane.want(source, from)
+  #readLane(open: OpenLane, { source, all, limit }: LaneQuestion): readonly LogRow[] {
+    const [lowest = 0, ...higher] = all.toSorted((one, other) => one - other)
+    const rows = [...(open.lane.read(source, lowest, limit) ?? [])]
+    if (rows.length === 0) this.#lookFor(open, source, lowest)
+    else if ((open.lookedFor.get(source) ?? Infinity) <= lowest) open.lookedFor.delete(source)
+    // One that lacks a number, or is far behind, keeps nothing from the others.
+    for (const from of higher) {
+      if ((rows.at(-1)?.last ?? -1) < from) rows.push(...(open.lane.read(source, from, limit) ?? []))
+    }
+    open.lane.drop(source, lowest)
+    this.#makeRoom(open)
+    return rows
+  }
+
+  /**
+   * What is not where it should be may lie elsewhere: behind what is here, when it was sent again; or before where we
+   * read on, when a broker has lost what we had read and wrote other records there. So all is gone through once for it.
+   */
+  #lookFor(open: OpenLane, source: string, from: number): void {
+    const { lane, isFromStart, lookedFor, reading } = open
+    if (lane.hasDropped(source, from)) this.#beginAgain(reading, 0n)
+    else if (lane.read(source, from, 1) !== undefined && !lane.isAtGap(source, from)) return
+    else if (!isFromStart || lookedFor.get(source) !== from) {
+      lookedFor.set(source, from)
+      this.#beginAgain(reading, 0n)
+    }
   }
 
   /** Where the incarnation that a partition has now began. */

@@ -10,6 +10,8 @@ interface Written {
   readonly sequence: number
   readonly incarnation?: number
   readonly logId?: string
+  /** Where its incarnation began, as it says. */
+  readonly began?: number
 }
 
 function recordOf({
@@ -17,10 +19,11 @@ function recordOf({
   sequence,
   incarnation = 1,
   logId = `log of ${source}`,
+  began,
 }: Written): RelayedRecord {
   const place = { topic: 'inventory.commands', partition: 2, generation: 1, appendedAt: 1000 + sequence }
   const told = { type: 'ReserveStock', key: 'LAMP', data: { sequence }, correlation: 'c', cause: 'd' }
-  return { ...place, ...told, traceparent: undefined, source, sequence, incarnation, logId }
+  return { ...place, ...told, traceparent: undefined, source, sequence, incarnation, logId, began }
 }
 
 /** A lane that was given these in the order of their offsets, the first of which can be chosen. */
@@ -83,30 +86,21 @@ test('at a gap nothing above it is kept, and who reads there finds the number mi
 
 test('whoever has read what is missing goes on behind it, once the lane begins anew for him', () => {
   const { lane } = laneOf([...upTo(2), { sequence: 5 }, { sequence: 6 }])
-  assert.deepEqual([lane.looksBelow('orders', 2), lane.looksBelow('orders', 5)], [false, true])
-  const anew = new Lane()
-  anew.startAt('orders', 5)
+  assert.deepEqual(
+    [1, 2, 5].map((from) => lane.isAtGap('orders', from)),
+    [false, true, true],
+  )
+  const anew = new Lane(new Map([['orders', 5]]))
   laneOf([...upTo(2), { sequence: 5 }, { sequence: 6 }], { lane: anew })
-  assert.deepEqual([numbersIn(anew, 5), anew.endOf('orders')?.next, anew.looksBelow('orders', 5)], [[5, 6], 7, false])
+  assert.deepEqual([numbersIn(anew, 5), anew.endOf('orders')?.next, anew.isAtGap('orders', 5)], [[5, 6], 7, false])
 })
 
-test('what is missing where the lane was to begin is looked for as in a gap', () => {
-  const lane = new Lane()
-  lane.startAt('orders', 5)
+test('what is missing where the lane was to begin is looked for, and found with what follows it', () => {
+  const lane = new Lane(new Map([['orders', 5]]))
   laneOf([...upTo(2), { sequence: 6 }], { lane })
   assert.deepEqual([numbersIn(lane, 5), lane.endOf('orders')?.next], [[], 7])
   laneOf([{ sequence: 5 }, { sequence: 6 }], { lane, from: 3 })
-  assert.deepEqual(numbersIn(lane, 5), [5, 6])
-})
-
-test('what is wanted from below all that was here is no repetition, and what nobody wants is one', () => {
-  const { lane } = laneOf([{ sequence: 3 }, { sequence: 4 }])
-  const refill = [1, 2, 3, 4].map((sequence) => ({ sequence }))
-  assert.deepEqual([laneOf(refill, { lane, from: 2 }).changed, numbersIn(lane, 3)], [[], [3, 4]])
-  lane.want('orders', 2)
-  laneOf(refill, { lane, from: 6 })
-  assert.deepEqual([numbersIn(lane, 2), lane.endOf('orders')?.next], [[2, 3, 4], 5])
-  assert.deepEqual([laneOf(refill, { lane, from: 10 }).changed, numbersIn(lane, 2)], [[], [2, 3, 4]])
+  assert.deepEqual([numbersIn(lane, 5), numbersIn(lane, 6)], [[5], [6]])
 })
 
 test('what was missing is found behind the gap, with all that follows it', () => {
@@ -124,12 +118,75 @@ test('a new incarnation is followed from its first number, below the end too', (
   const end = { next: 5, incarnation: 2, appendedAt: 1004 }
   assert.deepEqual([lane.endOf('orders'), lane.beganOf('orders')], [end, 3])
   const rows = lane.read('orders', 3, 10)?.map(({ first, incarnation }) => [first, incarnation])
+  // What the former one had from there on is void.
   assert.deepEqual(rows, [
-    [3, 1],
-    [4, 1],
     [3, 2],
     [4, 2],
   ])
+})
+
+test('an incarnation whose first numbers are lost waits for them where it says that it began', () => {
+  const second = { incarnation: 2, began: 3 }
+  const { lane } = laneOf([...upTo(4), { sequence: 5, ...second }])
+  assert.deepEqual([numbersIn(lane, 3), lane.endOf('orders')?.next, lane.beganOf('orders')], [[], 6, 3])
+  laneOf(
+    [3, 4, 5].map((sequence) => ({ sequence, ...second })),
+    { lane, from: 5 },
+  )
+  assert.deepEqual(numbersIn(lane, 3), [3, 4, 5])
+})
+
+test('what was missing before a new incarnation is found behind it, and nothing of the former above it', () => {
+  const second = { incarnation: 2, began: 5 }
+  const { lane } = laneOf([...upTo(3), { sequence: 4 }, { sequence: 5, ...second }])
+  assert.deepEqual([numbersIn(lane, 3), lane.endOf('orders')?.next], [[], 6])
+  const again = [3, 4, 5].map((sequence) => ({ sequence }))
+  laneOf([...again, { sequence: 5, ...second }], { lane, from: 5 })
+  const rows = lane.read('orders', 2, 10)?.map(({ first, incarnation }) => [first, incarnation])
+  assert.deepEqual(rows, [
+    [2, 1],
+    [3, 1],
+    [4, 1],
+    [5, 2],
+  ])
+})
+
+test('a lane that begins in the midst of an incarnation knows where it began', () => {
+  const { lane } = laneOf([{ sequence: 120, incarnation: 2, began: 100 }])
+  assert.deepEqual([lane.beganOf('orders'), numbersIn(lane, 100), numbersIn(lane, 120)], [100, undefined, [120]])
+})
+
+test('what a reader lacks below all that is there is taken when it comes behind it; others read on meanwhile', () => {
+  const lane = new Lane(new Map([['orders', 95]]))
+  laneOf([{ sequence: 100 }, { sequence: 101 }], { lane })
+  assert.deepEqual([numbersIn(lane, 95), numbersIn(lane, 100)], [[], [100, 101]])
+  laneOf(
+    [94, 95, 96, 97, 98, 99, 100, 101, 102].map((sequence) => ({ sequence })),
+    { lane, from: 2 },
+  )
+  assert.deepEqual(
+    [numbersIn(lane, 95), numbersIn(lane, 98)],
+    [
+      [95, 96, 97, 98, 99],
+      [98, 99],
+    ],
+  )
+  assert.deepEqual(numbersIn(lane, 100), [100, 101, 102])
+})
+
+test('while something is missing a lane is never full; what it could not keep has to be fetched again', () => {
+  const lane = new Lane(new Map([['orders', 5]]))
+  laneOf(
+    Array.from({ length: 2100 }, (_, index) => ({ sequence: 10 + index })),
+    { lane },
+  )
+  assert.deepEqual([lane.isFull, numbersIn(lane, 10)?.length, numbersIn(lane, 2010)], [false, 2000, undefined])
+  assert.equal(lane.hasDropped('orders', 2010), true)
+  laneOf(
+    [5, 6, 7, 8, 9].map((sequence) => ({ sequence })),
+    { lane, from: 2100 },
+  )
+  assert.deepEqual([numbersIn(lane, 5), lane.isFull], [[5, 6, 7, 8, 9], true])
 })
 
 test('a new incarnation is followed also when the old one was read and dropped', () => {

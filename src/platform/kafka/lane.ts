@@ -8,25 +8,37 @@ export interface FetchedRow extends LogRow {
   readonly offset: bigint
 }
 
+/** From here on, up to the next one's beginning, the numbers are those of one incarnation. */
+interface Era {
+  readonly incarnation: number
+  readonly began: number
+}
+
+/** What a reader needs that lies before all that is here: it may come behind it, when it is sent again. */
+interface Missing {
+  next: number
+  readonly rows: FetchedRow[]
+}
+
 /** Where a source of the partition stands. */
 interface SourceLane {
   readonly rows: FetchedRow[]
-  /** The sequence and incarnation of the next row that fits. */
+  /** Rising in both. */
+  eras: Era[]
+  /** The sequence of the next row that fits. */
   next: number
-  incarnation: number
   /** The lowest sequence that is here or was here since the lane began. */
   lowest: number
-  /** Where the current incarnation began, as far as it was seen. */
-  began: number
   /** The offset of the last row that was dropped because it was read: a later beginning may start behind it. */
   readUpTo: bigint | undefined
   /** A number is missing before what lies above it; what lies above is dropped until it is found. */
   isGap: boolean
-  /** The end of what was seen, also above a gap. */
+  /** The end of what came, also above a gap. */
   seen: number
-  /** A number below all that was here, which somebody looked for and nobody has: it is no repetition. */
-  wanted: number | undefined
-  logId: string
+  /** More came than is kept while something was missing: it has to be fetched again. */
+  isOverfull: boolean
+  readonly missing: Missing | undefined
+  readonly logId: string
 }
 
 /** More rows than this and the partition is left out of the requests until some were read. */
@@ -34,8 +46,12 @@ const FULL_ROWS = 2000
 
 export class Lane {
   readonly #sources = new Map<string, SourceLane>()
-  /** From where on a source is wanted that was not met yet. */
-  readonly #starts = new Map<string, number>()
+  readonly #lookedFor: ReadonlyMap<string, number>
+
+  /** @param lookedFor by source: the sequence that a reader needs and that was not where it should be. */
+  constructor(lookedFor: ReadonlyMap<string, number> = new Map()) {
+    this.#lookedFor = lookedFor
+  }
 
   /** Adds what was fetched, in the order of the offsets. @returns the sources that have something new to read. */
   add(fetched: readonly { readonly record: RelayedRecord; readonly offset: bigint }[]): ReadonlySet<string> {
@@ -48,73 +64,39 @@ export class Lane {
 
   #take(record: RelayedRecord, offset: bigint): boolean {
     const { source, sequence, incarnation, logId } = record
-    const lane = this.#sources.get(source) ?? this.#meet(record)
-    if (lane === undefined) return false
+    const lookedFor = this.#lookedFor.get(source)
+    if (!this.#sources.has(source) && lookedFor !== undefined && sequence < lookedFor) return false
+    const lane = this.#sources.get(source) ?? newSource(record, lookedFor)
+    this.#sources.set(source, lane)
     // Another log under a known name is nobody's to follow: a clone has to be given a name of its own first.
-    if (logId !== lane.logId || incarnation < lane.incarnation) return false
-    if (incarnation > lane.incarnation) {
-      Object.assign(lane, { incarnation, next: sequence, began: sequence, isGap: false, seen: sequence })
-      lane.lowest = Math.min(lane.lowest, sequence)
-    } else if (lane.wanted !== undefined && sequence <= lane.wanted) beginBelow(lane, sequence)
-    if (sequence < lane.next) return false
+    if (logId !== lane.logId) return false
+    if (incarnation > (lane.eras.at(-1)?.incarnation ?? 0)) beginEra(lane, record)
+    // A number of a former incarnation counts up to where the next one began, also when it is sent again.
+    if (eraAt(lane, sequence)?.incarnation !== incarnation) return false
+    if (sequence < lane.next) return isMissing(lane, sequence) && refill(lane, rowOf(record, offset))
     const isNews = sequence === lane.next || sequence >= lane.seen
     lane.seen = Math.max(lane.seen, sequence + 1)
-    lane.isGap = sequence > lane.next
-    if (lane.isGap) return isNews
+    if (sequence > lane.next) {
+      lane.isGap = true
+      return isNews
+    }
+    lane.isOverfull = waitsForMissing(lane) && lane.rows.length >= FULL_ROWS
+    if (lane.isOverfull) return false
+    lane.isGap = false
     lane.next += 1
     lane.rows.push(rowOf(record, offset))
     return true
   }
 
-  /** A source begins with what is met first, or with the number that it is wanted from. */
-  #meet(record: RelayedRecord): SourceLane | undefined {
-    const { source, sequence } = record
-    const start = this.#starts.get(source) ?? sequence
-    if (sequence < start) return undefined
-    const lane = newSource(record, start)
-    this.#sources.set(source, lane)
-    return lane
-  }
-
-  /** What lies below was read by all who read here: though it is missing on Kafka, nobody waits for it. */
-  startAt(source: string, sequence: number): void {
-    this.#starts.set(source, sequence)
-  }
-
-  /** Whether it looks for a number that whoever reads from here has read already. */
-  looksBelow(source: string, from: number): boolean {
-    const lane = this.#sources.get(source)
-    return lane !== undefined && lane.isGap && lane.next < from
-  }
-
-  /** Somebody needs what lies below all that was here, and it is not on Kafka: should it come, all begins there. */
-  want(source: string, sequence: number): void {
-    const lane = this.#sources.get(source)
-    if (lane !== undefined && sequence < lane.lowest) lane.wanted = Math.min(sequence, lane.wanted ?? sequence)
-  }
-
-  /** Behind the last that was seen, above a gap too: whoever reads before it finds what is missing. */
+  /** The next sequence of a source that can be read; one above a gap, so that whoever reads there finds it missing. */
   endOf(
     source: string,
   ): { readonly next: number; readonly incarnation: number; readonly appendedAt: number } | undefined {
     const lane = this.#sources.get(source)
     if (lane === undefined) return undefined
-    const { next, incarnation, isGap, seen, rows } = lane
+    const { next, eras, isGap, seen, rows } = lane
+    const incarnation = eras.at(-1)?.incarnation ?? 1
     return { next: isGap ? seen : next, incarnation, appendedAt: rows.at(-1)?.appendedAt ?? 0 }
-  }
-
-  /** Where the source's present incarnation began, as far as it was seen here. */
-  beganOf(source: string): number | undefined {
-    return this.#sources.get(source)?.began
-  }
-
-  /** Rows of a source from a sequence on; undefined where they lie before what the lane knows. */
-  read(source: string, from: number, limit: number): readonly FetchedRow[] | undefined {
-    const lane = this.#sources.get(source)
-    if (lane === undefined) return []
-    if (from < lowestKept(lane)) return undefined
-    const at = lane.rows.findIndex(({ first }) => first >= from)
-    return at < 0 ? [] : lane.rows.slice(at, at + limit)
   }
 
   /** The offset of the first row from a sequence on; `dropped` where that lies before what the lane knows. */
@@ -123,20 +105,43 @@ export class Lane {
     return rows === undefined ? 'dropped' : rows[0]?.offset
   }
 
+  /** Where the source's present incarnation began, as its records say. */
+  beganOf(source: string): number | undefined {
+    return this.#sources.get(source)?.eras.at(-1)?.began
+  }
+
+  /** Rows of a source from a sequence on; undefined where they lie before what the lane knows. */
+  read(source: string, from: number, limit: number): readonly FetchedRow[] | undefined {
+    const lane = this.#sources.get(source)
+    if (lane === undefined) return []
+    const { missing, lowest, next } = lane
+    if (missing !== undefined && from < lowest && from >= (missing.rows[0]?.first ?? missing.next)) {
+      return rowsFrom(missing.rows, from, limit)
+    }
+    if (from < lowestKept(lane) || (lane.isOverfull && from >= next)) return undefined
+    return rowsFrom(lane.rows, from, limit)
+  }
+
   /** Whether the sequence was here and was dropped; false where it never was since the lane began. */
   hasDropped(source: string, sequence: number): boolean {
     const lane = this.#sources.get(source)
-    return lane !== undefined && sequence >= lane.lowest && sequence < lowestKept(lane)
+    if (lane === undefined) return false
+    return (lane.isOverfull && sequence >= lane.next) || (sequence >= lane.lowest && sequence < lowestKept(lane))
+  }
+
+  /** Whether higher numbers came, and this one did not, or one before it that its reader has read already. */
+  isAtGap(source: string, sequence: number): boolean {
+    const lane = this.#sources.get(source)
+    return lane !== undefined && lane.isGap && sequence >= lane.next
   }
 
   /** Drops what lies below: every group that reads here has read it. */
   drop(source: string, below: number): void {
     const lane = this.#sources.get(source)
     if (lane === undefined) return
-    const count = lane.rows.findIndex(({ first }) => first >= below)
-    const dropped = lane.rows.splice(0, count < 0 ? lane.rows.length : count)
-    const last = dropped.at(-1)
+    const last = dropBelow(lane.rows, below)
     if (last !== undefined) lane.readUpTo = last.offset
+    if (lane.missing !== undefined) dropBelow(lane.missing.rows, below)
   }
 
   /** The offset behind which a new beginning finds all that was not read: undefined where nothing was read yet. */
@@ -147,7 +152,8 @@ export class Lane {
   }
 
   get isFull(): boolean {
-    for (const { rows } of this.#sources.values()) if (rows.length >= FULL_ROWS) return true
+    // What is missing comes behind all the rest, so a lane that waits for it is never full.
+    for (const lane of this.#sources.values()) if (lane.rows.length >= FULL_ROWS && !waitsForMissing(lane)) return true
     return false
   }
 }
@@ -156,17 +162,59 @@ function next(offset: bigint | undefined): bigint | undefined {
   return offset === undefined ? undefined : offset + 1n
 }
 
-function newSource({ incarnation, logId }: RelayedRecord, start: number): SourceLane {
-  const from = { next: start, lowest: start, began: start, seen: start }
-  return { rows: [], ...from, incarnation, readUpTo: undefined, isGap: false, wanted: undefined, logId }
+function newSource(record: RelayedRecord, lookedFor: number | undefined): SourceLane {
+  const { sequence, logId } = record
+  const isBefore = lookedFor !== undefined && lookedFor < sequence
+  const missing = isBefore ? { next: lookedFor, rows: [] } : undefined
+  const from = { next: sequence, lowest: sequence, seen: sequence, eras: [eraOf(record)] }
+  return { rows: [], ...from, readUpTo: undefined, isGap: false, isOverfull: false, missing, logId }
 }
 
-/** Whatever is here comes once more behind it: a relay ships on from where it was set back to. */
-function beginBelow(lane: SourceLane, sequence: number): void {
-  const { began } = lane
-  const from = { next: sequence, lowest: sequence, began: Math.min(began, sequence), seen: sequence }
-  Object.assign(lane, { ...from, isGap: false, wanted: undefined })
-  lane.rows.length = 0
+/** The first record that comes of an incarnation need not be its first: where that lies is told by each of them. */
+function eraOf({ incarnation, began, sequence }: RelayedRecord): Era {
+  return { incarnation, began: began ?? (incarnation === 1 ? 0 : sequence) }
+}
+
+/** What the former incarnations have from its beginning on is void, also what was not read of it yet. */
+function beginEra(lane: SourceLane, record: RelayedRecord): void {
+  const era = eraOf(record)
+  lane.eras = [...lane.eras.filter(({ began }) => began < era.began), era]
+  const at = lane.rows.findIndex(({ first }) => first >= era.began)
+  if (at >= 0) lane.rows.splice(at)
+  lane.next = Math.min(lane.next, era.began)
+  lane.lowest = Math.min(lane.lowest, era.began)
+  lane.isGap = false
+  lane.seen = lane.next
+}
+
+function eraAt({ eras }: SourceLane, sequence: number): Era | undefined {
+  return eras.findLast(({ began }) => began <= sequence)
+}
+
+function waitsForMissing({ missing, lowest }: SourceLane): boolean {
+  return missing !== undefined && missing.next < lowest
+}
+
+function isMissing(lane: SourceLane, sequence: number): boolean {
+  return waitsForMissing(lane) && sequence === lane.missing?.next
+}
+
+function refill({ missing }: SourceLane, row: FetchedRow): boolean {
+  if (missing === undefined) return false
+  missing.rows.push(row)
+  missing.next += 1
+  return true
+}
+
+function rowsFrom(rows: readonly FetchedRow[], from: number, limit: number): readonly FetchedRow[] {
+  const at = rows.findIndex(({ first }) => first >= from)
+  return at < 0 ? [] : rows.slice(at, at + limit)
+}
+
+/** @returns the last that was dropped. */
+function dropBelow(rows: FetchedRow[], below: number): FetchedRow | undefined {
+  const count = rows.findIndex(({ first }) => first >= below)
+  return rows.splice(0, count < 0 ? rows.length : count).at(-1)
 }
 
 function lowestKept({ rows, next: end, lowest }: SourceLane): number {

@@ -29,7 +29,7 @@ function fetchedOf({ topic, partition, key, value, headers, timestamp }: Outgoin
   return { topic, partition, offset: 99n, key, value, headers: [...headers], timestamp: Number(timestamp) }
 }
 
-const fetched = (): FetchedRecord => fetchedOf(toKafka(placed, logId))
+const fetched = (): FetchedRecord => fetchedOf(toKafka(placed, logId, 900))
 
 function without(name: string): FetchedRecord {
   return { ...fetched(), headers: fetched().headers.filter(([header]) => header?.toString() !== name) }
@@ -50,7 +50,7 @@ function reasonsFor(name: keyof typeof HEADERS, texts: readonly string[]): reado
 }
 
 test('a record on Kafka is a CloudEvent with its place in the log beside it', () => {
-  const { topic, partition, key, value, headers, timestamp } = toKafka(placed, logId)
+  const { topic, partition, key, value, headers, timestamp } = toKafka(placed, logId, 900)
   assert.deepEqual(
     { topic, partition, key: key.toString(), timestamp },
     { topic: 'orders.events', partition: 3, key: 'order-1', timestamp: BigInt(placed.appendedAt) },
@@ -70,6 +70,7 @@ test('a record on Kafka is a CloudEvent with its place in the log beside it', ()
     traceparent: placed.traceparent,
     'lonja-log-id': logId,
     'lonja-incarnation': '4',
+    'lonja-incarnation-first': '900',
     'lonja-generation': '2',
     'lonja-topic': 'orders.events',
     'lonja-partition': '3',
@@ -78,15 +79,15 @@ test('a record on Kafka is a CloudEvent with its place in the log beside it', ()
 })
 
 test('it comes back as it went', () => {
-  assert.deepEqual(fromKafka(fetched()), { ...placed, logId })
+  assert.deepEqual(fromKafka(fetched()), { ...placed, logId, began: 900 })
 })
 
 const untraced: LogRecord = { ...placed, traceparent: undefined }
 
 test('one that nobody traces has no such header, and none when it comes back', () => {
-  const record = fetchedOf(toKafka(untraced, logId))
+  const record = fetchedOf(toKafka(untraced, logId, 900))
   assert.ok(!record.headers.some(([name]) => name?.toString() === 'traceparent'))
-  assert.deepEqual(fromKafka(record), { ...untraced, logId })
+  assert.deepEqual(fromKafka(record), { ...untraced, logId, began: 900 })
 })
 
 /** Lone surrogates are refused at the door, and so have no bytes. */
@@ -110,8 +111,10 @@ const anyRecord = fc.record<LogRecord>({
 
 test('any record comes back as it went, in whatever script it is written', () => {
   fc.assert(
-    fc.property(anyRecord, text, (record, id) => {
-      assert.deepEqual(fromKafka(fetchedOf(toKafka(record, id))), { ...record, logId: id } satisfies RelayedRecord)
+    fc.property(anyRecord, text, whole, (record, id, first) => {
+      const began = record.incarnation > 1 ? first : undefined
+      const expected: RelayedRecord = { ...record, logId: id, began }
+      assert.deepEqual(fromKafka(fetchedOf(toKafka(record, id, first))), expected)
     }),
   )
 })
@@ -136,7 +139,7 @@ test('a record without one of the headers that place it is a stranger that says 
 
 test('headers of nobody do no harm, nor does one without name or value', () => {
   const headers = [...fetched().headers, [null, Buffer.from('x')], [Buffer.from('other'), null]] as const
-  assert.deepEqual(fromKafka({ ...fetched(), headers }), { ...placed, logId })
+  assert.deepEqual(fromKafka({ ...fetched(), headers }), { ...placed, logId, began: 900 })
 })
 
 test('a record that lies elsewhere than it says is a stranger', () => {

@@ -17,6 +17,7 @@ export const HEADERS = {
   traceparent: 'traceparent',
   logId: 'lonja-log-id',
   incarnation: 'lonja-incarnation',
+  began: 'lonja-incarnation-first',
   generation: 'lonja-generation',
   topic: 'lonja-topic',
   partition: 'lonja-partition',
@@ -42,8 +43,13 @@ function repeated(text: string): Buffer {
   return bytes
 }
 
-/** The record as it goes to the same partition number of the same topic. @param logId of its source. */
-export function toKafka(record: LogRecord, logId: string): OutgoingRecord {
+/**
+ * The record as it goes to the same partition number of the same topic.
+ *
+ * @param logId of its source.
+ * @param began the first sequence of its incarnation; said of all but the first one, which began at 0.
+ */
+export function toKafka(record: LogRecord, logId: string, began = 0): OutgoingRecord {
   const { topic, partition, source, sequence, incarnation, appendedAt, traceparent } = record
   const key = Buffer.from(record.key)
   const headers = new Map<Buffer, Buffer>([
@@ -63,6 +69,7 @@ export function toKafka(record: LogRecord, logId: string): OutgoingRecord {
     [names.partition, repeated(String(partition))],
     [names.sequence, Buffer.from(String(sequence))],
   ])
+  if (incarnation > 1) headers.set(names.began, repeated(String(began)))
   if (traceparent !== undefined) headers.set(names.traceparent, Buffer.from(traceparent))
   const value = Buffer.from(JSON.stringify(record.data))
   return { topic, partition, key, value, headers, timestamp: BigInt(appendedAt) }
@@ -87,6 +94,8 @@ export interface Stranger {
 
 export interface RelayedRecord extends LogRecord {
   readonly logId: string
+  /** Where its incarnation began; undefined where it does not say. */
+  readonly began: number | undefined
 }
 
 /** Reads a record back; what is not ours, or lies elsewhere than it says, is told with the reason. */
@@ -119,6 +128,7 @@ export function fromKafka(fetched: FetchedRecord): RelayedRecord | Stranger {
     source: text('source'),
     topic: fetched.topic,
     logId: text('logId'),
+    began: text('began') === '' ? undefined : Number(text('began')),
     ...numbers,
     appendedAt: fetched.timestamp,
   }

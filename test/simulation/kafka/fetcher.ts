@@ -89,9 +89,9 @@ export class ModelFetcher implements FetcherPort {
     return wanted.map(({ reading, place }) => ({ reading, answer: broker.fetch(place, reading.offset, isolation) }))
   }
 
-  #take(reading: Reading, { isOutOfRange, end, batches, aborted }: FetchAnswer): void {
+  #take(reading: Reading, { isOutOfRange, batches, aborted }: FetchAnswer): void {
     if (isOutOfRange) {
-      this.#options.outOfRange(reading, { first: 0n, end })
+      this.#options.outOfRange(reading, { first: 0n })
       return
     }
     const { topic, partition, offset: from } = reading
