@@ -3,6 +3,7 @@ import { SERVER_SETTINGS as server, flagsOf, type Command } from './command.ts'
 import { copyCommands } from './copy-commands.ts'
 import { deadLetterCommands } from './dead-letter-commands.ts'
 import { groupCommands } from './group-commands.ts'
+import { relayCommands } from './relay-commands.ts'
 import { topicCommands } from './topic-commands.ts'
 import { sagaCommands } from './saga-commands.ts'
 
@@ -199,6 +200,7 @@ export const commands: readonly Command[] = [
   rebuild,
   ...sagaCommands,
   ...groupCommands,
+  ...relayCommands,
   check,
   backup,
   restore,

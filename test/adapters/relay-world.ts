@@ -112,11 +112,11 @@ export async function relayWorld(address: KafkaAddress, name: string, partitions
       store: {
         epoch: () => own.epoch(),
         logIds: () => own.logIds(),
-        heads: () => own.heads(),
+        heads: (epoch) => own.heads(epoch),
         tryStoppedAgain: (epoch) => own.tryStoppedAgain(epoch),
         lastShipped: () => own.lastShipped(),
-        waiting: async () => {
-          const rows = await own.waiting()
+        waiting: async (epoch) => {
+          const rows = await own.waiting(epoch)
           await pause.waiting?.()
           return rows
         },

@@ -28,6 +28,7 @@ import { PositionStore } from './position-store.ts'
 import { topicsOf } from './rights.ts'
 import { Strangers } from './strangers.ts'
 import type { StrangeRecord } from '../parking/stranger-letter.ts'
+import { RelayDesk } from './relay-desk.ts'
 import { Relays } from './relays.ts'
 import { TopicAdmin } from './topics.ts'
 import { KafkaWatch, type WatchedDatabase } from './watch.ts'
@@ -91,6 +92,8 @@ export class OpenKafka {
   readonly #address: KafkaAddress
   #databases: readonly Database[] = []
   #relays: Relays | undefined
+  /** Undefined before it has joined. */
+  desk: RelayDesk | undefined
   readonly #counts = new KafkaCounts()
   #watch: KafkaWatch | undefined
   #reader: Reader | undefined
@@ -115,8 +118,9 @@ export class OpenKafka {
       topics,
       databases: databases.map(watched),
     })
-    if (!settings.roles.includes('worker')) return
     const relayed = databases.map(({ services }) => ({ url: urlOf(settings, services), services }))
+    this.desk = new RelayDesk(relayed)
+    if (!settings.roles.includes('worker')) return
     const backlogLimit = settings.relayBacklogLimit
     const counts = this.#counts
     const turned = (): void => this.#watch?.lookSoon()
@@ -304,6 +308,7 @@ export class OpenKafka {
     await store?.close()
     await logStore?.close()
     await this.#relays?.stop()
+    await this.desk?.close()
   }
 }
 

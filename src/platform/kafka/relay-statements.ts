@@ -7,12 +7,21 @@ export const RELAY_SCOPE = 'relay'
 export const createMarks = `CREATE TABLE IF NOT EXISTS lonja.relay_marks (source text COLLATE "C" NOT NULL,
   topic text COLLATE "C" NOT NULL, partition integer NOT NULL, next bigint NOT NULL, epoch bigint NOT NULL,
   stopped text, PRIMARY KEY (source, topic, partition))`
+/** From there on Kafka has lost what it had acknowledged. */
+export const addLostFrom = 'ALTER TABLE lonja.relay_marks ADD COLUMN IF NOT EXISTS lost_from bigint'
 
 /** The epoch of the lease where $1 holds it now. */
 const HELD = `SELECT epoch FROM lonja.leases WHERE scope = '${RELAY_SCOPE}' AND partitions = 1 AND partition = 0
     AND holder = $1::text AND expires_at > (extract(epoch FROM clock_timestamp()) * 1000)::bigint`
 
-export const readEpoch = HELD
+/** With when the server started: what it was before is another session's, also where the numbers agree. */
+export const readEpoch = `WITH held AS (${HELD}) SELECT epoch, pg_postmaster_start_time()::text FROM held`
+
+/** The lease is still that of this epoch, and the server the same run of the same one. */
+const OURS = `${HELD} AND epoch = $2::bigint AND pg_postmaster_start_time()::text = $3::text`
+
+/** $1 holder, $2 epoch, $3 start of the server. */
+export const readHeld = OURS
 
 /** Partitions of which something waits, from where on. */
 function placesOf(source: string): string {
@@ -27,16 +36,17 @@ function rowsOf(source: string): string {
       l.appended_at, l.body, l.transaction_id || '/' || l.xid AS transaction
     FROM places AS p, held, LATERAL (SELECT *, xmin::text AS xid FROM ${postgresName(source, 'log')} AS l
       WHERE l.topic = p.topic AND l.partition = p.partition AND l.last >= p.start
-      ORDER BY l.last LIMIT $2::bigint) AS l
+      ORDER BY l.last LIMIT $4::bigint) AS l
     WHERE p.source = '${source}'`
 }
 
 /**
  * One statement, and so one snapshot, for the lease, the marks and what lies behind them in all logs of a database.
- * Nothing comes back where the lease is another's. $1 holder, $2 rows a partition.
+ * Nothing comes back where the lease is another's, or was begun anew. $1 holder, $2 epoch, $3 start of the server, $4
+ * rows a partition.
  */
 export function readWaiting(sources: readonly string[]): string {
-  return `WITH held AS MATERIALIZED (${HELD}),
+  return `WITH held AS MATERIALIZED (${OURS}),
     places AS MATERIALIZED (${sources.map(placesOf).join(' UNION ALL ')})
     ${sources.map(rowsOf).join(' UNION ALL ')}`
 }
@@ -53,7 +63,10 @@ export function readMembers(sources: readonly string[]): string {
   return parts.join(' UNION ALL ')
 }
 
-/** Says how far all is shipped, where the lease is still ours. $1 holder, $2 epoch, then one array a column. */
+/**
+ * Says how far all is shipped, where the lease is still ours. Whoever set marks back meanwhile raised their epoch: the
+ * lease that this statement saw may be older. $1 holder, $2 epoch, then one array a column.
+ */
 export const writeMarks = `WITH held AS (${HELD} AND epoch = $2::bigint)
   INSERT INTO lonja.relay_marks AS m (source, topic, partition, next, epoch, stopped)
   SELECT w.source, w.topic, w.partition, w.next, held.epoch, w.stopped
@@ -61,6 +74,7 @@ export const writeMarks = `WITH held AS (${HELD} AND epoch = $2::bigint)
     AS w(source, topic, partition, next, stopped)
   ON CONFLICT (source, topic, partition)
   DO UPDATE SET next = excluded.next, epoch = excluded.epoch, stopped = excluded.stopped
+    WHERE m.epoch <= excluded.epoch
   RETURNING 1`
 
 /** The row that holds the last shipped record of each partition, as far as it is kept. */
@@ -70,12 +84,13 @@ export function readLastShipped(sources: readonly string[]): string {
       l.appended_at, l.body, 'shipped' FROM lonja.relay_marks AS m, LATERAL (
         SELECT * FROM ${postgresName(source, 'log')} AS l WHERE l.topic = m.topic AND l.partition = m.partition
           AND l.last >= m.next - 1 ORDER BY l.last LIMIT 1) AS l
-    WHERE m.source = '${source}' AND m.next > 0 AND l.first < m.next`,
+    WHERE m.source = '${source}' AND m.next > 0 AND l.first < m.next AND m.lost_from IS NULL`,
   )
   return parts.join(' UNION ALL ')
 }
 
-export const readMarks = 'SELECT source, topic, partition, next FROM lonja.relay_marks'
+/** What has to be kept: what Kafka has lost is shipped again from the log. */
+export const readMarks = 'SELECT source, topic, partition, least(next, lost_from) FROM lonja.relay_marks'
 
 /** Where every partition of these logs ends, by the database's clock at the snapshot. */
 export function readHeads(sources: readonly string[]): string {
@@ -88,7 +103,8 @@ export function readHeads(sources: readonly string[]): string {
 
 /** Takes back that some partitions, any of those that stand, are stopped. $1 holder, $2 epoch. */
 export const tryStoppedAgain = `WITH held AS (${HELD} AND epoch = $2::bigint), chosen AS (
-    SELECT source, topic, partition FROM lonja.relay_marks WHERE stopped IS NOT NULL ORDER BY random() LIMIT 6)
+    SELECT source, topic, partition FROM lonja.relay_marks WHERE stopped IS NOT NULL
+      AND lost_from IS NULL ORDER BY random() LIMIT 6)
   UPDATE lonja.relay_marks AS m SET stopped = NULL FROM held, chosen AS c
   WHERE m.source = c.source AND m.topic = c.topic AND m.partition = c.partition`
 
@@ -100,7 +116,69 @@ export function readBacklog(sources: readonly string[]): string {
         AND l.partition = h.partition AND l.last >= coalesce(m.next, h.first) ORDER BY l.last LIMIT 1)
     FROM ${postgresName(source, 'heads')} AS h LEFT JOIN lonja.relay_marks AS m
       ON m.source = '${source}' AND m.topic = h.topic AND m.partition = h.partition
-    WHERE h.next > coalesce(m.next, h.first)`,
+    WHERE h.next > coalesce(m.next, h.first) OR m.lost_from IS NOT NULL`,
   )
-  return parts.join(' UNION ALL ')
+  return `${parts.join(' UNION ALL ')} ORDER BY 1, 2, 3`
 }
+
+/** The incarnations of these logs beside the first one, with where each began in each partition. $1 sources. */
+export const readEras = `SELECT name, topic, partition, incarnation, first FROM lonja.incarnations
+  WHERE name = ANY ($1::text[]) ORDER BY incarnation`
+
+/** Of each partition: where it ends, and how far it is shipped. */
+export function readStanding(sources: readonly string[]): string {
+  const parts = sources.map(
+    (
+      source,
+    ) => `SELECT '${source}' AS source, h.topic, h.partition, h.first, h.next, m.next AS mark, m.stopped, m.lost_from
+    FROM ${postgresName(source, 'heads')} AS h LEFT JOIN lonja.relay_marks AS m
+      ON m.source = '${source}' AND m.topic = h.topic AND m.partition = h.partition`,
+  )
+  return `${parts.join(' UNION ALL ')} ORDER BY source, topic, partition`
+}
+
+/** The row of one partition that holds a sequence. $1 topic, $2 partition, $3 sequence. */
+export function readRowAt(source: string): string {
+  return `SELECT '${source}', $3::bigint, topic, partition, generation, incarnation, first, last, appended_at, body, ''
+    FROM ${postgresName(source, 'log')} WHERE topic = $1 AND partition = $2::integer AND last >= $3::bigint
+    ORDER BY last LIMIT 1`
+}
+
+/** From a sequence on a partition's numbers are shipped under an incarnation. $1-$5 as the columns, $6 now. */
+export const writeEra = `INSERT INTO lonja.incarnations (name, incarnation, topic, partition, first, began_at)
+  VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`
+
+/** The next change of the log's incarnation takes a higher one. $1 name, $2 incarnation. */
+export const raiseIncarnation = `UPDATE lonja.schemas SET incarnation = greatest(incarnation, $2::integer)
+  WHERE name = $1`
+
+/** Nobody else changes marks or takes the lease until the end of the transaction. */
+export const lockLease = `SELECT epoch FROM lonja.leases
+  WHERE scope = '${RELAY_SCOPE}' AND partitions = 1 AND partition = 0 FOR UPDATE`
+
+/** Whoever relays begins anew. $1 epoch. */
+export const raiseEpoch = `UPDATE lonja.leases SET epoch = $1::bigint
+  WHERE scope = '${RELAY_SCOPE}' AND partitions = 1 AND partition = 0`
+
+/** $1 source, $2 topic, $3 partition, $4 next, $5 epoch, $6 whether that is where the loss begins. */
+export const setBack = `UPDATE lonja.relay_marks SET next = least(next, $4::bigint), epoch = $5::bigint,
+    stopped = CASE WHEN $6::boolean THEN NULL ELSE stopped END,
+    lost_from = CASE WHEN $6::boolean THEN NULL ELSE lost_from END
+  WHERE source = $1 AND topic = $2 AND partition = $3::integer`
+
+/**
+ * Stops partitions at losses, all at once, where the lease is still ours and nobody set their marks back since. $1
+ * holder, $2 epoch, $3 start of the server,
+ * then one array a column.
+ */
+export const writeLosses = `WITH held AS (${OURS})
+  UPDATE lonja.relay_marks AS m SET lost_from = w.lost_from, stopped = w.stopped
+  FROM held, unnest($4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[])
+    AS w(source, topic, partition, lost_from, stopped)
+  WHERE m.source = w.source AND m.topic = w.topic AND m.partition = w.partition
+    AND m.epoch <= held.epoch
+  RETURNING 1`
+
+/** Who holds the relay's lease, until when it runs, and its epoch. */
+export const readLease = `SELECT CASE WHEN expires_at > (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+    THEN holder END, epoch FROM lonja.leases WHERE scope = '${RELAY_SCOPE}' AND partitions = 1 AND partition = 0`

@@ -21,6 +21,42 @@ export interface RelayRow extends WaitingRow {
   readonly body: string
   /** The first sequence that was not shipped yet: a row may straddle it. */
   readonly start: number
+  /** Where its incarnation began; 0 where it is the first one. */
+  readonly began?: number
+}
+
+/** A partition as its log and its mark have it. */
+export interface Standing {
+  readonly source: string
+  readonly topic: string
+  readonly partition: number
+  /** The lowest sequence that is kept. */
+  readonly first: number
+  readonly next: number
+  /** How far it is shipped; undefined where nothing was. */
+  readonly mark: number | undefined
+  readonly stopped: string | undefined
+  /** From here on Kafka has lost what it had acknowledged. */
+  readonly lostFrom: number | undefined
+}
+
+/** Kafka has lost what it had acknowledged of a partition. */
+export interface Loss {
+  readonly source: string
+  readonly topic: string
+  readonly partition: number
+  readonly from: number
+  /** What it says to people. */
+  readonly sentence: string
+}
+
+/** From `first` on a partition's numbers are those of an incarnation. */
+export interface Era {
+  readonly source: string
+  readonly topic: string
+  readonly partition: number
+  readonly incarnation: number
+  readonly first: number
 }
 
 /** How far a partition is shipped. */
@@ -82,6 +118,9 @@ export class RelayStore {
   readonly #rowsAPartition: number
   readonly #waitingText: string
   readonly #membersText: string
+  /** The run of the server that the lease was looked up in. */
+  #startedAt = ''
+  #eras: ReadonlyMap<string, readonly Era[]> = new Map()
 
   constructor(options: RelayStoreOptions) {
     this.#options = options
@@ -94,14 +133,34 @@ export class RelayStore {
   /** Makes the table of marks. */
   async prepare(): Promise<void> {
     await this.#with((connection) =>
-      exclusively(connection, async () => void (await connection.send({ text: statements.createMarks }))),
+      exclusively(connection, async () => {
+        await connection.send({ text: statements.createMarks })
+        await connection.send({ text: statements.addLostFrom })
+      }),
     )
   }
 
   /** The epoch of our lease; undefined where it is not ours. */
   async epoch(): Promise<number | undefined> {
     const { rows } = await this.#read(statements.readEpoch, [this.#options.holder])
-    return rows[0] === undefined ? undefined : Number(rows[0][0])
+    if (rows[0] === undefined) return undefined
+    this.#startedAt = String(rows[0][1])
+    await this.#readEras()
+    return Number(rows[0][0])
+  }
+
+  async #readEras(): Promise<void> {
+    const { rows } = await this.#read(statements.readEras, [this.#options.sources])
+    const eras = rows.map(([source, topic, partition, incarnation, first]) => {
+      return { source, topic, partition, incarnation, first } as Era
+    })
+    this.#eras = Map.groupBy(eras, placeName)
+  }
+
+  /** The incarnation under which a partition's sequence is shipped. */
+  eraOf(place: Pick<Era, 'source' | 'topic' | 'partition'>, sequence: number): Pick<Era, 'incarnation' | 'first'> {
+    const known = this.#eras.get(placeName(place))?.findLast(({ first }) => first <= sequence)
+    return known ?? { incarnation: 1, first: 0 }
   }
 
   /** The identity of each source's log. */
@@ -111,14 +170,24 @@ export class RelayStore {
     return new Map(rows.map(([name, logId]) => [String(name), String(logId)]))
   }
 
-  /** What waits, with how many rows each transaction has: none where the lease is another's. */
-  async waiting(): Promise<readonly RelayRow[]> {
-    const { rows } = await this.#read(this.#waitingText, [this.#options.holder, this.#rowsAPartition])
-    const read = rows.map(relayRow)
+  /** What waits, with how many rows each transaction has: none where the lease is another's or was begun anew. */
+  async waiting(epoch: number): Promise<readonly RelayRow[]> {
+    const { holder } = this.#options
+    const { rows } = await this.#read(this.#waitingText, [holder, epoch, this.#startedAt, this.#rowsAPartition])
+    const read = await this.#withEras(rows.map(relayRow))
     const places = Map.groupBy(read, placeName)
     const isCut = [...places.values()].some((inPlace) => inPlace.length >= this.#rowsAPartition)
     const counts = isCut ? await this.#countMembers(read) : countBy(read.map(({ transaction }) => transaction))
     return read.map((row) => ({ ...row, rows: counts.get(row.transaction) ?? 1 }))
+  }
+
+  async #withEras(rows: readonly RelayRow[]): Promise<readonly RelayRow[]> {
+    const isNew = rows.some((row) => row.incarnation > this.eraOf(row, row.last).incarnation)
+    if (isNew) await this.#readEras()
+    return rows.map((row) => {
+      const { incarnation, first: began } = this.eraOf(row, row.last)
+      return { ...row, incarnation: Math.max(incarnation, row.incarnation), began }
+    })
   }
 
   /** Counts also the rows beyond what was read; those that were shipped, or whose partition stands, don't wait. */
@@ -163,7 +232,53 @@ export class RelayStore {
   /** The row that holds the last shipped record of each partition, beginning with that record. */
   async lastShipped(): Promise<readonly RelayRow[]> {
     const { rows } = await this.#read(statements.readLastShipped(this.#options.sources), [])
-    return rows.map(relayRow)
+    return this.#withEras(rows.map(relayRow))
+  }
+
+  /** Where each partition ends, and how far it is shipped. */
+  async standing(): Promise<readonly Standing[]> {
+    const { rows } = await this.#read(statements.readStanding(this.#options.sources), [])
+    return rows.map(standingOf)
+  }
+
+  /** The row that holds a sequence of a partition; undefined where it is not in the log. */
+  async rowAt(source: string, topic: string, at: readonly [partition: number, sequence: number]) {
+    const { rows } = await this.#read(statements.readRowAt(source), [topic, ...at])
+    const [row] = rows.map(relayRow)
+    return row !== undefined && row.first <= at[1] ? row : undefined
+  }
+
+  /** From now on these are shipped under the incarnations. @throws {LeaseLost} */
+  async beginEras(epoch: number, eras: readonly Era[], now: number): Promise<void> {
+    await this.#with((connection) =>
+      exclusively(connection, async () => {
+        const values = [this.#options.holder, epoch, this.#startedAt]
+        const held = await connection.send({ text: statements.readHeld, values })
+        if (held.rows.length === 0) throw new LeaseLost('Another process relays this database by now.')
+        for (const { source, topic, partition, incarnation, first } of eras) {
+          const era = [source, incarnation, topic, partition, first, now]
+          await connection.send({ text: statements.writeEra, values: era })
+          await connection.send({ text: statements.raiseIncarnation, values: [source, incarnation] })
+          const mark = [source, topic, partition, first, epoch, false]
+          await connection.send({ text: statements.setBack, values: mark })
+        }
+      }),
+    )
+    await this.#readEras()
+  }
+
+  /** Nothing more is shipped of these partitions until they are sent again from there on. @throws {LeaseLost} */
+  async stopAtLosses(epoch: number, losses: readonly Loss[]): Promise<void> {
+    const values = [
+      ...[this.#options.holder, epoch, this.#startedAt],
+      losses.map(({ source }) => source),
+      losses.map(({ topic }) => topic),
+      losses.map(({ partition }) => partition),
+      losses.map(({ from }) => from),
+      losses.map(({ sentence }) => sentence),
+    ]
+    const { rowCount } = await this.#with((connection) => connection.send({ text: statements.writeLosses, values }))
+    if ((rowCount ?? 0) < losses.length) throw new LeaseLost('Another process relays this database by now.')
   }
 
   async marks(): Promise<readonly Mark[]> {
@@ -183,8 +298,14 @@ export class RelayStore {
     }))
   }
 
-  /** Where every log ends, and when that was so by the database's clock. */
-  async heads(): Promise<readonly AnnouncedHead[]> {
+  /**
+   * Where every log ends, and when that was so by the database's clock.
+   *
+   * @throws {LeaseLost} where the lease is no longer of that epoch.
+   */
+  async heads(epoch: number): Promise<readonly AnnouncedHead[]> {
+    const held = await this.#read(statements.readHeld, [this.#options.holder, epoch, this.#startedAt])
+    if (held.rows.length === 0) throw new LeaseLost('Another process relays this database by now.')
     const { rows } = await this.#read(statements.readHeads(this.#options.sources), [])
     return rows.map(([source, topic, partition, generation, first, next, made, asOf]) => {
       return { source, topic, partition, generation, first, next, made, asOf } as AnnouncedHead
@@ -232,4 +353,11 @@ function relayRow(cells: readonly unknown[]): RelayRow {
   const [source, start, topic, partition, generation, incarnation, first, last, appendedAt, body, transaction] = cells
   const row = { source, start, topic, partition, generation, incarnation, first, last, appendedAt, body, transaction }
   return { ...row, rows: 1 } as RelayRow
+}
+
+/** As `readStanding` has it. */
+export function standingOf(cells: readonly unknown[]): Standing {
+  const [source, topic, partition, first, next, ...rest] = cells
+  const [mark, stopped, lostFrom] = rest.map((cell) => (cell === null ? undefined : cell))
+  return { source, topic, partition, first, next, mark, stopped, lostFrom } as Standing
 }

@@ -115,7 +115,7 @@ const placeOf = ({ partition, headers }: OutgoingRecord): string => {
 
 const settled = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
 
-function relayWorld() {
+function relayWorld({ compare }: { readonly compare?: (epoch: number) => Promise<void> } = {}) {
   const [log, broker, clock] = [logOfOrders(), brokerInMemory(), createVirtualClock()]
   const watched = watchClock(clock)
   const told = { shipped: [] as number[], failed: [] as unknown[], refused: [] as string[] }
@@ -129,6 +129,7 @@ function relayWorld() {
     },
     openProducer: () => broker.openProducer(),
     clock: watched.clock,
+    ...(compare && { compare }),
     observer: {
       shipped: (records) => void told.shipped.push(records),
       failed: (error) => void told.failed.push(error),
@@ -558,3 +559,35 @@ function bytesOf(records: readonly OutgoingRecord[]): number {
   }
   return records.reduce((sum, record) => sum + ofOne(record), 0)
 }
+
+test('what Kafka has is compared before anything is shipped, and each half minute after', async () => {
+  const compared: number[] = []
+  const world = relayWorld({ compare: async (epoch) => void compared.push(epoch) })
+  world.append('t1', { 0: ['a'] })
+  world.relay.start()
+  await world.advance(0)
+  assert.deepEqual([compared, world.transactions().length], [[1], 1])
+  await world.advance(29_000)
+  assert.equal(compared.length, 1)
+  await world.advance(2000)
+  assert.deepEqual(compared, [1, 1])
+  await world.relay.stop()
+})
+
+test('nothing is shipped while nobody can compare', async () => {
+  let isBlind = true
+  const world = relayWorld({
+    compare: async () => {
+      if (isBlind) throw new Error('no answer')
+    },
+  })
+  world.append('t1', { 0: ['a'] })
+  world.relay.start()
+  await world.advance(1000)
+  assert.deepEqual([world.transactions(), world.broker.opened > 1], [[], true])
+  assert.equal(world.broker.closed, world.broker.opened)
+  isBlind = false
+  await world.advance(10_000)
+  assert.deepEqual(world.transactions(), [['0/0']])
+  await world.relay.stop()
+})

@@ -19,6 +19,12 @@ export interface RelayOptions {
   readonly membership: Pick<Membership, 'holds' | 'onChange' | 'onAnnounced'>
   /** Fences whoever relayed before. */
   readonly openProducer: () => Promise<Pick<TransactionalProducer, 'send' | 'close'>>
+  /**
+   * Compares what Kafka has with what the database says was shipped, before anything is and each half minute.
+   *
+   * @throws what keeps it from looking: nothing is shipped then.
+   */
+  readonly compare?: (epoch: number) => Promise<void>
   readonly clock: Clock
   readonly observer: RelayObserver
   /** Of one transaction of Kafka; a transaction of the database that is larger goes alone. */
@@ -46,6 +52,8 @@ const POLL_MS = 1000
 const ANNOUNCE_EVERY_MS = 1000
 /** A right may have been granted, a topic made, a limit raised: the stopped partitions are tried again in turn. */
 const TRY_STOPPED_EVERY_MS = 60_000
+/** A topic may be made anew, or a broker set back, under a relay that goes on. */
+const COMPARE_EVERY_MS = 30_000
 /** A stop does not wait for a broker that does not answer: the next relay settles what was sent. */
 const STOP_WITHIN_MS = 2000
 /** A broker that was just started knows its topics some moments later. */
@@ -71,6 +79,7 @@ export class Relay {
   #retryMs = FIRST_RETRY_MS
   #announceAt = 0
   #tryStoppedAt = 0
+  #compareAt = 0
   /** Topics that the brokers did not have, since when. */
   readonly #missingSince = new Map<string, number>()
 
@@ -121,6 +130,7 @@ export class Relay {
       this.#session ??= await this.#begin()
       if (this.#session === undefined) return POLL_MS
       await this.#announce(this.#session)
+      if (this.#options.clock.now() >= this.#compareAt) await this.#compare(this.#session.epoch)
       await this.#tryStopped(this.#session)
       const shipped = await this.#ship(this.#session)
       this.#retryMs = FIRST_RETRY_MS
@@ -143,8 +153,20 @@ export class Relay {
     if (epoch === undefined) return undefined
     const logIds = await store.logIds()
     const session = { epoch, logIds, producer: await openProducer() }
-    await this.#repeatLast(session)
+    try {
+      await this.#compare(epoch)
+      await this.#repeatLast(session)
+    } catch (error) {
+      await session.producer.close()
+      throw error
+    }
     return session
+  }
+
+  /** The predecessor is fenced, and we have nothing under way: what Kafka has by now is all that it gets before us. */
+  async #compare(epoch: number): Promise<void> {
+    await this.#options.compare?.(epoch)
+    this.#compareAt = this.#options.clock.now() + COMPARE_EVERY_MS
   }
 
   /**
@@ -160,9 +182,7 @@ export class Relay {
       await producer.send(batchesOf(last))
     } catch (error) {
       // Nothing was sent, and what is missing is told when it is shipped.
-      if (error instanceof MissingPartition) return
-      await producer.close()
-      throw error
+      if (!(error instanceof MissingPartition)) throw error
     }
   }
 
@@ -174,11 +194,11 @@ export class Relay {
   }
 
   /** Says once a second where the logs end, also when nothing was appended: timers elsewhere wait to hear it. */
-  async #announce({ producer, logIds }: Session): Promise<void> {
+  async #announce({ epoch, producer, logIds }: Session): Promise<void> {
     const { clock, store } = this.#options
     if (clock.now() < this.#announceAt) return
     this.#announceAt = clock.now() + ANNOUNCE_EVERY_MS
-    const heads = await store.heads()
+    const heads = await store.heads(epoch)
     if (heads.length > 0) await producer.send([[headsRecord(logIds, heads)]])
   }
 
@@ -194,7 +214,7 @@ export class Relay {
 
   async #ship(session: Session): Promise<number> {
     const { store, clock, observer, capRecords = CAP_RECORDS } = this.#options
-    const taken = wholeTransactions(await store.waiting(), capRecords)
+    const taken = wholeTransactions(await store.waiting(session.epoch), capRecords)
     if (taken.length === 0) return 0
     const startedAt = clock.now()
     const rows = taken.flat()
@@ -291,7 +311,7 @@ function sentenceOf({ source, topic, partition, first, last }: RelayRow, error: 
 function outgoing(rows: readonly RelayRow[], logIds: ReadonlyMap<string, string>): OutgoingRecord[] {
   return rows.flatMap((row) => {
     const logId = logIds.get(row.source) ?? ''
-    return recordsOf(row.source, row, row.start).map((record) => toKafka(record, logId))
+    return recordsOf(row.source, row, row.start).map((record) => toKafka(record, logId, row.began))
   })
 }
 

@@ -7,12 +7,13 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { KafkaAddress } from './address.ts'
 import { adviceFor } from './advice.ts'
-import { kafkaCodes, kafkaReason } from './kafka-error.ts'
+import { Comparison } from './comparison.ts'
+import { kafkaCodes, kafkaReason, refusalOf } from './kafka-error.ts'
 import { KafkaCounts } from './kafka-health.ts'
 import { Relay } from './relay.ts'
 import { RELAY_SCOPE } from './relay-statements.ts'
 import { transactionalIdPrefix } from './rights.ts'
-import { RelayStore, type Mark, type PartitionBacklog } from './relay-store.ts'
+import { RelayStore, type Era, type Loss, type Mark, type PartitionBacklog } from './relay-store.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
 
 /** A database whose logs are shipped, by its address. */
@@ -79,10 +80,37 @@ export class Relays {
         const transactionalId = `${transactionalIdPrefix(services)}${logId}`
         return TransactionalProducer.open({ address, transactionalId })
       },
+      compare: this.#comparisonOf(database, store),
       clock,
       observer: this.#observer(database),
     })
     return { relay, store, membership, database, failure: undefined }
+  }
+
+  #comparisonOf(database: RelayedDatabase, store: RelayStore): (epoch: number) => Promise<void> {
+    const { address, clock, log } = this.#options
+    const observer = {
+      wentBack: (eras: readonly Era[]) => {
+        for (const { source, topic, partition, incarnation, first } of eras) {
+          const what = `The database is an earlier one than Kafka knows: ${source} goes on in ${topic}/${partition}`
+          log.error(`${what} as incarnation ${incarnation} from ${first}.`, { topic, partition })
+        }
+      },
+      lost: ({ topic, partition, sentence }: Loss) => {
+        log.error(`${sentence}. That partition is not shipped any further; the others are.`, { topic, partition })
+      },
+    }
+    const comparison = new Comparison({ address, clock, store, observer })
+    let isToldSo = false
+    return async (epoch) => {
+      try {
+        await comparison.compare(epoch)
+      } catch (error) {
+        if (refusalOf(error) !== 'TOPIC_AUTHORIZATION_FAILED') throw error
+        if (!isToldSo) log.warn(`Nobody sees whether Kafka loses records of ${database.services.join(', ')}: ${BLIND}`)
+        isToldSo = true
+      }
+    }
   }
 
   #observer({ services }: RelayedDatabase) {
@@ -147,7 +175,7 @@ export class Relays {
   async ageByTopic(): Promise<Readonly<Record<string, number>>> {
     const now = this.#options.clock.now()
     return byTopic(await this.backlog(), (places) =>
-      Math.max(...places.map(({ oldestAt }) => (now - oldestAt) / 1000), 0),
+      Math.max(...places.map(({ records, oldestAt }) => (records === 0 ? 0 : (now - oldestAt) / 1000)), 0),
     )
   }
 
@@ -183,6 +211,8 @@ export class Relays {
 function isFenced(error: unknown): boolean {
   return kafkaCodes(error).some((code) => code === 'PRODUCER_FENCED' || code === 'INVALID_PRODUCER_EPOCH')
 }
+
+const BLIND = 'the relay may not read its own topics. `lonja acls` lists what it needs.'
 
 function failureText(error: unknown, reason: string): string {
   if (error instanceof StoreUnavailable) return `The relay to Kafka waits for its database. ${reason}`

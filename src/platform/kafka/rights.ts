@@ -62,8 +62,9 @@ export function rightsOf(registry: Registry, part: Part): readonly Right[] {
   }
   for (const topic of [...shipped, HEADS_TOPIC]) allow(topic, 'WRITE')
   // Whoever writes down how far a group is has to be allowed to read there, also where its own database is read.
+  // What it has shipped is read, too, to see whether Kafka still has it.
   // Announcements are read by all: two installations under one name, and clocks that differ, show there.
-  for (const topic of [...heard, HEADS_TOPIC]) allow(topic, 'READ')
+  for (const topic of new Set([...shipped, ...heard, HEADS_TOPIC])) allow(topic, 'READ')
   for (const topic of mirroredTopics(groups)) {
     for (const kind of MIRROR_KINDS) allow(mirrorTopicName(topic, kind), 'WRITE')
     allow(mirrorTopicName(topic, 'retry'), 'READ')

@@ -61,11 +61,12 @@ const EARLIEST = -2n
 export class TopicAdmin {
   readonly #admin: Admin
 
-  constructor(address: KafkaAddress) {
+  /** @param retries where a topic may just have been made, or a broker just started; 0 to hear of it at once. */
+  constructor(address: KafkaAddress, retries = RETRIES) {
     // With the client's own number of tries a wrong password is asked for again without end.
     this.#admin = new Admin({
       ...addressOptions(address),
-      retries: RETRIES,
+      retries,
       retryDelay: RETRY_MS,
       autocreateTopics: false,
     })

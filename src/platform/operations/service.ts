@@ -13,6 +13,8 @@ import { parkedRoutes } from './parked-routes.ts'
 import { redriveRoutes } from './redrive-routes.ts'
 import { pauseRoutes } from './pause-routes.ts'
 import { pauseCodes } from './pause-state.ts'
+import { relayCodes } from '../kafka/relay-desk.ts'
+import { relayRoutes } from './relay-routes.ts'
 import { sagaCodes, sagaRoutes } from './saga-routes.ts'
 
 /** Every code that the operator's routes refuse with. */
@@ -22,6 +24,7 @@ export const operationCodes = {
   ...sagaCodes,
   ...pauseCodes,
   ...scalingCodes,
+  ...relayCodes,
   ...kafkaCodes,
 }
 
@@ -60,6 +63,7 @@ export function operationsOf(lonja: Lonja, { editsNeedApproval }: OperationSetti
       ...sagaRoutes(lonja),
       ...pauseRoutes(lonja),
       ...scalingRoutes(lonja.scaling),
+      ...relayRoutes(lonja.relayDesk),
       ...auditRoutes(lonja),
       ...kafkaRoutes(lonja),
       ...rebuildRoutes(lonja.rebuilds),

@@ -1,4 +1,5 @@
 // The running application: one runtime a database, and what the server and the command line ask of all of them.
+import type { RelayDesk } from '../kafka/relay-desk.ts'
 import type { Reader, Reply, StoryEntry } from '../../kernel/route.ts'
 import type { Service } from '../../kernel/service.ts'
 import type { Application, GroupLag, PartHealth, Submission } from '../application.ts'
@@ -63,6 +64,7 @@ interface Relaying extends KafkaSide {
   wake(): void
   health(): Promise<readonly PartHealth[]>
   kafkaHealth(lags: readonly GroupLag[]): Promise<KafkaHealth>
+  readonly desk?: RelayDesk | undefined
 }
 
 /** Lag above this shows in `/health`: a group that keeps up is behind by less than one batch. */
@@ -147,6 +149,11 @@ export class Lonja implements Application {
       liveTable: (service, { name }) => this.#tables.live(service, name),
       recalled: () => this.#tables.refresh(store, services),
     })
+  }
+
+  /** What operators ask of the relays to Kafka; undefined where there is none. */
+  get relayDesk(): RelayDesk | undefined {
+    return this.#options.relays?.desk
   }
 
   #databaseOf(service: string): Database {

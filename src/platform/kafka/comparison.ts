@@ -1,0 +1,171 @@
+// Compares what Kafka has of a database's logs with what was shipped: it may have lost some, or the database went back.
+import { recordsOf } from '../log/record.ts'
+import type { Clock } from '../ports.ts'
+import { placeName } from '../rebuild/log-reader.ts'
+import type { KafkaAddress } from './address.ts'
+import { fromKafka, type RelayedRecord } from './record-headers.ts'
+import type { Era, Loss, RelayStore, Standing } from './relay-store.ts'
+import { readTails, type Tail } from './tails.ts'
+import { TopicAdmin, type PartitionEnds } from './topics.ts'
+
+export interface ComparisonOptions {
+  readonly address: KafkaAddress
+  readonly clock: Clock
+  readonly store: Pick<RelayStore, 'standing' | 'logIds' | 'eraOf' | 'rowAt' | 'beginEras' | 'stopAtLosses'>
+  readonly observer: ComparisonObserver
+}
+
+export interface ComparisonObserver {
+  /** The database is an earlier one than that of which Kafka has records: its logs go on under new incarnations. */
+  readonly wentBack: (eras: readonly Era[]) => void
+  /** Kafka has lost what it had acknowledged: nothing more of that partition is shipped. */
+  readonly lost: (loss: Loss) => void
+}
+
+/** What of ours lies at the end of a partition, in the order of its offsets. */
+interface Found {
+  readonly records: readonly RelayedRecord[]
+  /** Whether the partition was read from its beginning, and whether that is its first record ever. */
+  readonly isWhole: boolean
+  readonly isUncut: boolean
+}
+
+/** Offsets; each begin of a relay repeats the last record, so it seldom takes more. */
+const FIRST_DEPTH = 16
+const DEEPER = 16
+
+/** One at a time, by whoever relays, while nothing of his is under way. */
+export class Comparison {
+  readonly #options: ComparisonOptions
+  /** A topic that was made anew under its name has lost all, also where it was written to since. */
+  readonly #topicIds = new Map<string, string>()
+
+  constructor(options: ComparisonOptions) {
+    this.#options = options
+  }
+
+  async compare(epoch: number): Promise<void> {
+    const { store, clock, observer } = this.#options
+    const places = (await store.standing()).filter(({ lostFrom }) => lostFrom === undefined)
+    const { found, renewed } = await this.#find(places)
+    const eras: Era[] = []
+    const losses: Loss[] = []
+    for (const place of places) {
+      const own = found.get(placeName(place))
+      if (own === undefined) continue
+      const era = renewed.has(place.topic) ? undefined : await this.#eraAfter(place, own)
+      if (era !== undefined) eras.push(era)
+      else losses.push(...lossOf(place, renewed.has(place.topic) ? 0 : this.#lostFrom(place, own)))
+    }
+    if (losses.length > 0) await store.stopAtLosses(epoch, losses)
+    for (const loss of losses) observer.lost(loss)
+    if (eras.length === 0) return
+    await store.beginEras(epoch, eras, clock.now())
+    observer.wentBack(eras)
+  }
+
+  /** Where the next incarnation begins: at the first record of ours that the database has otherwise, or not at all. */
+  async #eraAfter(place: Standing, { records }: Found): Promise<Era | undefined> {
+    const { source, topic, partition, mark = 0 } = place
+    let first = Number.POSITIVE_INFINITY
+    for (const record of records) {
+      const { sequence, incarnation, began = sequence } = record
+      const known = this.#options.store.eraOf(place, sequence).incarnation
+      if (incarnation < known || sequence >= first) continue
+      if (incarnation > known) first = Math.min(first, began)
+      else if (sequence >= mark && !(await this.#isInLog(record))) first = sequence
+    }
+    if (first === Number.POSITIVE_INFINITY) return undefined
+    const incarnations = records.map((record) => record.incarnation)
+    const highest = Math.max(...incarnations, this.#options.store.eraOf(place, Number.MAX_SAFE_INTEGER).incarnation)
+    return { source, topic, partition, incarnation: highest + 1, first }
+  }
+
+  async #isInLog(record: RelayedRecord): Promise<boolean> {
+    const { source, topic, partition, sequence } = record
+    const row = await this.#options.store.rowAt(source, topic, [partition, sequence])
+    if (row === undefined) return false
+    const own = recordsOf(source, row, sequence)[0]
+    const said = ({ type, key, data, correlation, cause, appendedAt }: Omit<RelayedRecord, 'logId' | 'began'>) =>
+      JSON.stringify([type, key, data, correlation, cause, appendedAt])
+    return own !== undefined && said(own) === said(record)
+  }
+
+  /** The lowest number that was acknowledged and is not there; undefined where all is, or nobody can tell. */
+  #lostFrom(place: Standing, { records, isWhole, isUncut }: Found): number | undefined {
+    const { mark = 0 } = place
+    const last = records.at(-1)
+    // What a broker deleted after its time may have been the last of ours.
+    if (last === undefined) return isWhole && isUncut ? 0 : undefined
+    const era = this.#options.store.eraOf(place, mark - 1)
+    if (last.incarnation < era.incarnation) return Math.min(last.sequence + 1, era.first)
+    return last.sequence + 1 < mark ? last.sequence + 1 : undefined
+  }
+
+  async #find(places: readonly Standing[]) {
+    const { address } = this.#options
+    const admin = new TopicAdmin(address, 0)
+    const ends = new Map<string, readonly PartitionEnds[]>()
+    const renewed = new Set<string>()
+    try {
+      const look = async (topic: string): Promise<void> => {
+        const topicId = (await admin.find(topic))?.topicId
+        // What is missing is told when something is shipped to it.
+        if (topicId === undefined) return
+        if ((this.#topicIds.get(topic) ?? topicId) !== topicId) renewed.add(topic)
+        this.#topicIds.set(topic, topicId)
+        ends.set(topic, await admin.ends(topic))
+      }
+      await Promise.all([...new Set(places.map((place) => place.topic))].map(look))
+    } finally {
+      await admin.close()
+    }
+    return { found: await this.#findIn(places, ends), renewed }
+  }
+
+  /** Reads deeper and deeper until something that was marked is found, or the beginning. */
+  async #findIn(places: readonly Standing[], ends: ReadonlyMap<string, readonly PartitionEnds[]>) {
+    const logIds = await this.#options.store.logIds()
+    const found = new Map<string, Found>()
+    let open = places.filter(({ topic, partition }) => ends.get(topic)?.[partition] !== undefined)
+    for (let depth = FIRST_DEPTH; open.length > 0; depth *= DEEPER) {
+      const tails = new Map<string, Tail & { readonly first: number }>()
+      for (const { topic, partition } of open) {
+        const { first = 0, end = 0 } = ends.get(topic)?.[partition] ?? {}
+        tails.set(`${topic}/${partition}`, { topic, partition, first, from: Math.max(first, end - depth), end })
+      }
+      const fetched = await readTails(this.#options, [...tails.values()])
+      const records = fetched.map(fromKafka).filter((record): record is RelayedRecord => !('stranger' in record))
+      const byPlace = Map.groupBy(records, placeName)
+      for (const place of open) {
+        const tail = tails.get(`${place.topic}/${place.partition}`)
+        const own = byPlace.get(placeName(place))?.filter(({ source, logId }) => logIds.get(source) === logId) ?? []
+        found.set(placeName(place), {
+          records: own,
+          isWhole: tail === undefined || tail.from <= tail.first,
+          isUncut: tail?.first === 0,
+        })
+      }
+      open = open.filter((place) => needsMore(place, found.get(placeName(place))))
+    }
+    return found
+  }
+}
+
+/** Of what nothing was ever shipped, the end of the partition tells enough: others may have filled it. */
+function needsMore({ mark = 0 }: Standing, found: Found | undefined): boolean {
+  if (found === undefined || found.isWhole || mark === 0) return false
+  return !found.records.some(({ sequence }) => sequence < mark)
+}
+
+function lossOf(place: Standing, lostFrom: number | undefined): Loss[] {
+  const { source, topic, partition, mark = 0, first } = place
+  const from = Math.max(lostFrom ?? mark, first)
+  return from >= mark ? [] : [{ source, topic, partition, from, sentence: lossText(place, from) }]
+}
+
+function lossText({ source, topic, partition, mark = 0 }: Standing, from: number): string {
+  const which = `${from} to ${mark - 1}`
+  const command = `lonja relay resend --topic ${topic} --partition ${partition} --source ${source} --from ${from}`
+  return `Kafka has lost what ${source} appended to ${topic}/${partition} as ${which}: send it again with ${command}`
+}
