@@ -23,8 +23,11 @@ export function relayAnswers(options: RelayAnswersOptions): RelayConnections {
   const { services } = place
   const known: Readonly<Record<string, (values: Cells) => Promise<readonly Cells[]>>> = {
     [statements.readEpoch]: async () =>
-      [options.epoch()].filter((epoch) => epoch !== undefined).map((epoch) => [epoch]),
-    [statements.readWaiting(services)]: ([, limit]) => waiting(options, Number(limit)),
+      [options.epoch()].filter((epoch) => epoch !== undefined).map((epoch) => [epoch, 'its only run']),
+    [statements.readHeld]: async ([, epoch]) => (options.epoch() === epoch ? [[epoch]] : []),
+    [statements.readEras]: () => eras(options),
+    [statements.readWaiting(services)]: async ([, epoch, , limit]) =>
+      options.epoch() === epoch ? waiting(options, Number(limit)) : [],
     [statements.readMembers(services)]: ([numbers]) => members(options, numbers as readonly number[]),
     [statements.readLastShipped(services)]: () => lastShipped(options),
     [statements.readHeads(services)]: async () => {
@@ -64,8 +67,7 @@ export function relayAnswers(options: RelayAnswersOptions): RelayConnections {
 
 const NOTHING = { rows: [], rowCount: 0 } as unknown as Answer
 
-async function waiting({ place, epoch }: RelayAnswersOptions, limit: number): Promise<readonly Cells[]> {
-  if (epoch() === undefined) return []
+async function waiting({ place }: RelayAnswersOptions, limit: number): Promise<readonly Cells[]> {
   const rows = await place.read((mark) => (mark.stopped === undefined ? mark.next : undefined), limit)
   return rows.map(({ source, start, row }) => relayCells(source, start, row))
 }
@@ -94,6 +96,18 @@ async function lastShipped({ place }: RelayAnswersOptions): Promise<readonly Cel
   return rows
     .filter(({ start, row }) => row.first <= start)
     .map(({ source, start, row }) => relayCells(source, start, row))
+}
+
+/** Where each incarnation beside the first one began: its rows follow those of the one before without a gap. */
+async function eras({ place }: RelayAnswersOptions): Promise<readonly Cells[]> {
+  const known = new Map<string, Cells>()
+  if ((await place.heads()).every(({ incarnation }) => incarnation === 1)) return []
+  for (const { source, row } of await place.read(() => 0, Number.POSITIVE_INFINITY)) {
+    const { topic, partition, incarnation, first } = row
+    const name = `${source}/${topic}/${partition}/${incarnation}`
+    if (incarnation > 1 && !known.has(name)) known.set(name, [source, topic, partition, incarnation, first])
+  }
+  return [...known.values()].toSorted((one, other) => Number(one[3]) - Number(other[3]))
 }
 
 function writeMarks({ place, epoch }: RelayAnswersOptions, values: Cells): readonly Cells[] {
