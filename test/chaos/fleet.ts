@@ -7,6 +7,7 @@ import { startKafka, type Kafka } from '../../src/testing/kafka/kafka.ts'
 import { listenTo, makeTopics, topicNames, type Listener } from '../../src/testing/kafka/relayed.ts'
 import { startPostgres, type Postgres } from '../../src/testing/postgres.ts'
 import type { Load } from './load.ts'
+import { openNetwork, type Network } from './network.ts'
 import { startMailServer, type MailServer } from './mail-server.ts'
 import type { Sabotage } from './sabotage.ts'
 import { Stage, type ShopProcess } from './shop-process.ts'
@@ -24,6 +25,16 @@ export interface FleetPlan {
   readonly onSmallDisk?: boolean
   /** A dead process's leases are over at once, for runs in which the wait for them is not what is looked at. */
   readonly hurriesLeases?: boolean
+  /** Brokers of Kafka: 1 unless told. */
+  readonly nodes?: 1 | 3
+}
+
+/** The networks of a fleet on Kafka. */
+interface Networks {
+  /** Between each process and PostgreSQL, by place. */
+  readonly toPostgres: readonly Network[]
+  /** Between everybody and the broker, where there is one. */
+  readonly toBroker: Network | undefined
 }
 
 interface StartPlan {
@@ -47,10 +58,12 @@ export class Fleet {
   /** Where there is Kafka; and who listens to it all the time. */
   readonly kafka: Kafka | undefined
   readonly listener: Listener | undefined
+  readonly networks: Networks | undefined
+  /** Holds the data of PostgreSQL. */
+  readonly serverFolder: string | undefined
   /** The address of the database. */
   readonly store: string
   readonly #shops: ShopProcess[] = []
-  readonly #serverFolder: string | undefined
 
   private constructor(plan: FleetPlan, parts: Parts) {
     this.plan = plan
@@ -59,15 +72,17 @@ export class Fleet {
     this.server = parts.server
     this.kafka = parts.kafka
     this.listener = parts.listener
-    this.#serverFolder = parts.serverFolder
+    this.networks = parts.networks
+    this.serverFolder = parts.serverFolder
     this.store = parts.store ?? `sqlite:${this.path}`
   }
 
   /** The database is there, and empty; no process runs yet. */
   static async open(plan: FleetPlan): Promise<Fleet> {
     const parts = plan.dialect === 'sqlite' ? {} : await openPostgres(plan)
-    const onKafka = plan.dialect === 'kafka' ? await openKafka() : {}
-    return new Fleet(plan, { ...parts, ...onKafka, mails: await startMailServer() })
+    const onKafka = plan.dialect === 'kafka' ? await openKafka(plan) : undefined
+    const networks = onKafka && (await openNetworks(plan, 'store' in parts ? parts.store : '', onKafka.toBroker))
+    return new Fleet(plan, { ...parts, ...onKafka, ...(networks && { networks }), mails: await startMailServer() })
   }
 
   /** The file of SQLite. */
@@ -92,9 +107,8 @@ export class Fleet {
   /** Starts the process of a place; buyers come as soon as it serves, which it may not live to see. */
   spawn(place: number, { flags = [], orders = {} }: StartPlan = {}): ShopProcess {
     const { load } = this.plan
-    const log = this.kafka === undefined ? [] : ['--log', `kafka://${this.kafka.brokers.join(',')}`]
-    const own = [...flags, ...log, '--smtp-url', this.mails.url]
-    const shop = this.stage.spawn({ store: this.store, flags: own, orders })
+    const own = [...flags, ...this.#flags()]
+    const shop = this.stage.spawn({ store: this.#storeOf(place), flags: own, orders })
     this.#shops[place] = shop
     void shop.serving.then(
       ({ url }) => shop.hasEnded() || load.up(url),
@@ -102,6 +116,31 @@ export class Fleet {
     )
     void shop.ended.then(() => load.down(shop.url))
     return shop
+  }
+
+  /** A process's own way to the database. */
+  #storeOf(place: number): string {
+    const network = this.networks?.toPostgres[place]
+    return network === undefined ? this.store : withPort(this.store, network.port)
+  }
+
+  /** One more process, which works and takes no requests. */
+  spawnWorker(): ShopProcess {
+    return this.stage.spawn({ store: this.store, flags: [...this.#flags(), '--roles', 'worker'] })
+  }
+
+  #flags(): readonly string[] {
+    const log = this.kafka === undefined ? [] : ['--log', `kafka://${this.kafka.brokers.join(',')}`]
+    return [...log, '--smtp-url', this.mails.url]
+  }
+
+  /** The place of the process that ships to Kafka, by the connection with which it shows that it is there. */
+  async relayingPlace(): Promise<number | undefined> {
+    const rows = await this.sql<{ client_port: number }>(RELAYING_SESSION)
+    const place = this.networks?.toPostgres.findIndex((network) =>
+      rows.some(({ client_port }) => network.hasUpstream(client_port)),
+    )
+    return place === undefined || place < 0 ? undefined : place
   }
 
   /** Starts the processes of these places at once. @returns when they were, by `performance.now()`. */
@@ -135,15 +174,17 @@ export class Fleet {
     await this.stage.end(keep)
     await this.mails.close()
     await this.listener?.stop()
+    for (const network of this.networks?.toPostgres ?? []) await network.close()
+    await this.networks?.toBroker?.close()
     await this.kafka?.stop()
     await this.server?.stop()
     this.disk?.unmount()
-    if (!keep && this.#serverFolder !== undefined) rmSync(this.#serverFolder, { recursive: true, force: true })
+    if (!keep && this.serverFolder !== undefined) rmSync(this.serverFolder, { recursive: true, force: true })
   }
 
   /** Where to look after `close(true)`. */
   get leftBehind(): string {
-    return [this.stage.folder, ...(this.disk === undefined ? [this.#serverFolder ?? []] : [])].flat().join(' and ')
+    return [this.stage.folder, ...(this.disk === undefined ? [this.serverFolder ?? []] : [])].flat().join(' and ')
   }
 }
 
@@ -155,13 +196,37 @@ interface Parts {
   readonly store?: string
   readonly kafka?: Kafka
   readonly listener?: Listener
+  readonly networks?: Networks
 }
 
-async function openKafka(): Promise<Required<Pick<Parts, 'kafka' | 'listener'>>> {
-  const kafka = await startKafka()
+/** The member of the relay's lease, by the advisory lock that each member holds in a session of its own. */
+const RELAYING_SESSION = `SELECT a.client_port FROM lonja.leases AS l
+  JOIN pg_locks AS k ON k.locktype = 'advisory' AND k.objid::integer = hashtext(l.holder)
+  JOIN pg_stat_activity AS a ON a.pid = k.pid WHERE l.scope = 'relay'`
+
+/** One broker lies behind a network of its own, by the address that it gives to everybody. */
+async function openKafka({ nodes = 1 }: FleetPlan) {
+  const toBroker = nodes === 1 ? await openNetwork() : undefined
+  const settings = toBroker === undefined ? {} : { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${toBroker.port}` }
+  const kafka = await startKafka({ nodes, settings })
+  const [first = ''] = kafka.brokers
+  toBroker?.leadTo(Number(first.split(':').at(-1)))
   const address = { brokers: kafka.brokers, clientId: 'chaos' }
-  await makeTopics(address)
-  return { kafka, listener: listenTo(address, topicNames) }
+  await makeTopics(address, nodes)
+  return { kafka, toBroker, listener: listenTo(address, topicNames) }
+}
+
+async function openNetworks({ processes }: FleetPlan, store = '', toBroker?: Network): Promise<Networks> {
+  const port = Number(new URL(store).port)
+  const toPostgres: Network[] = []
+  for (let place = 0; place < processes; place += 1) toPostgres.push(await openNetwork(port))
+  return { toPostgres, toBroker }
+}
+
+function withPort(url: string, port: number): string {
+  const address = new URL(url)
+  address.port = String(port)
+  return address.href
 }
 
 async function openPostgres({ onSmallDisk = false }: FleetPlan): Promise<Omit<Parts, 'mails'>> {

@@ -45,6 +45,7 @@ const ANSWERED_WITHIN_MS = 45_000
 const ANY_TIME_MS = 2 ** 31
 const MORE_WITHIN_MS = 60_000
 const UNAVAILABLE = 503
+const NOT_SENT_IN_TIME = 408
 const UNPROCESSABLE = 422
 /** How many of the orders name something that is not sold. */
 const REFUSED_SHARE = 0.04
@@ -84,6 +85,8 @@ export class Load {
   waitingBuyers = 0
   failure: unknown
   #isOver = true
+  /** Where each buyer is, so that he may stop and go on. */
+  readonly #buyers = new Map<number, { readonly roll: () => number; n: number }>()
   #quietSinceMs = performance.now()
   #buying: Promise<unknown> = Promise.resolve()
 
@@ -149,6 +152,18 @@ export class Load {
     this.mustGoOn()
   }
 
+  /** The keys that were sent by now. */
+  get keys(): ReadonlySet<string> {
+    return new Set([...this.sent, ...this.refused])
+  }
+
+  /** The database is that of an earlier moment: what was asked of it since never was. */
+  forgetAllBut(keys: ReadonlySet<string>): void {
+    for (const known of [this.acknowledged, this.refused, this.sent]) {
+      for (const key of known.keys()) if (!keys.has(key)) known.delete(key)
+    }
+  }
+
   /** Nobody buys any more, and whoever waits for something of the load is told why. */
   breakOff(reason: Error): void {
     this.failure ??= reason
@@ -180,9 +195,11 @@ export class Load {
   }
 
   async #buy(buyer: number): Promise<void> {
-    const roll = dice(this.#options.seed * 1000 + buyer)
-    for (let n = 0; !this.#isOver; n += 1) {
-      const key = `${this.#options.seed}-${buyer}-${n}`
+    const known = this.#buyers.get(buyer) ?? { roll: dice(this.#options.seed * 1000 + buyer), n: 0 }
+    this.#buyers.set(buyer, known)
+    const { roll } = known
+    for (; !this.#isOver; known.n += 1) {
+      const key = `${this.#options.seed}-${buyer}-${known.n}`
       if (roll() < REFUSED_SHARE) await this.#orderNothing(key, roll)
       else await this.#order(key, roll)
     }
@@ -273,6 +290,8 @@ export class Load {
     try {
       const answer = await fetchAnswer(url, asked, this.#options.patienceMs)
       if (answer.replayed) this.replays += 1
+      // So slow that the server did not wait for its end: nothing of it was done.
+      if (answer.status === NOT_SENT_IN_TIME) throw new DOMException('answered 408', 'TimeoutError')
       if (answer.status !== UNAVAILABLE) return answer
       assert.equal(typeof answer.body['code'], 'string', '503 is a problem with a code')
       this.unavailable += 1

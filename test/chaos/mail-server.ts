@@ -15,7 +15,8 @@ export interface Arrived {
 export interface MailServer {
   /** Such as `smtp://127.0.0.1:2525`. */
   readonly url: string
-  readonly arrived: readonly Arrived[]
+  /** Those of a time that never was may be taken out. */
+  readonly arrived: Arrived[]
   /** As if it had come by the network. */
   take(mail: Arrived): void
   close(): Promise<void>

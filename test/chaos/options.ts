@@ -15,6 +15,8 @@ export interface Options {
   readonly faults: readonly FaultName[]
   readonly damages: readonly Damage[]
   readonly json: boolean
+  /** Brokers of Kafka. */
+  readonly nodes: 1 | 3
 }
 
 /** Two of each kind. */
@@ -32,6 +34,7 @@ export const HELP: readonly string[] = [
     ['  --minutes M', 'goes on for so long, in stories that each begin with an empty database'],
     ['  --stores LIST', 'sqlite (one process), postgres (two), kafka (two, on PostgreSQL); the first two unless given'],
     ['  --kafka', 'the same as --stores kafka'],
+    ['  --nodes N', 'brokers of Kafka, 1 or 3 (1)'],
     ['  --faults LIST', 'some of those below, parted by commas; all unless given'],
     ['  --damage LIST', `breaks promises on purpose, which have to be found: ${DAMAGE_NAMES.join(', ')}`],
     ['  --json', 'the last line is one object with all figures'],
@@ -53,6 +56,7 @@ export function readOptions(argv: readonly string[]): Options {
       minutes: { type: 'string' },
       stores: { type: 'string' },
       kafka: { type: 'boolean', default: false },
+      nodes: { type: 'string', default: '1' },
       faults: { type: 'string' },
       damage: { type: 'string' },
       json: { type: 'boolean', default: false },
@@ -71,7 +75,14 @@ export function readOptions(argv: readonly string[]): Options {
     faults: someOf('faults', values.faults, FAULT_NAMES),
     damages: values.damage === undefined ? [] : someOf('damage', values.damage, DAMAGE_NAMES),
     json,
+    nodes: nodesIn(values.nodes),
   }
+}
+
+function nodesIn(text: string): 1 | 3 {
+  if (text === '1') return 1
+  if (text === '3') return 3
+  throw new Error(`--nodes is ${text}: write 1 or 3.`)
 }
 
 function wholeNumber(name: string, text: string | undefined): number | undefined {

@@ -63,7 +63,7 @@ class Run {
   }
 
   #faultsOf(dialect: Dialect): readonly FaultName[] {
-    const names = faultsFor(dialect, this.options.faults)
+    const names = faultsFor(dialect, this.options.faults, this.options.nodes)
     return dialect === 'postgres' && this.noSmallDisk !== '' ? names.filter((name) => name !== 'disk') : names
   }
 
@@ -89,6 +89,7 @@ class Run {
       faults,
       onSmallDisk: dialect === 'postgres' && faults.includes('disk'),
       damages,
+      nodes: this.options.nodes,
       signal: this.#signal,
       untilMs: this.#untilMs,
       told: (cycle, fault, load) => this.#show({ dialect, seed, cycle, fault, orders: load.acknowledged.size }),
@@ -97,7 +98,8 @@ class Run {
     this.#add(dialect, report)
     if (report.violations.length === 0) return
     const { violations, leftBehind } = report
-    const words = `--seed ${seed} --stores ${dialect} --cycles ${cycles} --faults ${faults.join(',')}`
+    const brokers = this.options.nodes === 3 ? ' --nodes 3' : ''
+    const words = `--seed ${seed} --stores ${dialect}${brokers} --cycles ${cycles} --faults ${faults.join(',')}`
     const again = `npm run chaos -- ${words}${damages.length === 0 ? '' : ` --damage ${damages.join(',')}`}`
     // At once, for whoever watches a run of hours.
     for (const violation of violations) this.#terminal.note(`BROKEN PROMISE (${again}): ${violation}`)

@@ -144,7 +144,7 @@ function linesOf({ stdout, stderr }: Pick<ChildProcess, 'stdout' | 'stderr'>): {
     createInterface({ input: stream }).on('line', (line) => {
       lines.push(line)
       if (lines.length > LOG_LINES_KEPT) lines.shift()
-      const url = / at (http:\/\/\S+)/.exec(line)?.[1]
+      const url = / (?:at|Health:) (http:\/\/[^/\s]+)/.exec(line)?.[1]
       if (stream === stdout && url !== undefined) address.resolve(url)
     })
   }

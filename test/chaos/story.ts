@@ -21,6 +21,8 @@ export interface StoryPlan {
   /** Each kind in turn, as given; else in an order of chance, each as often. */
   readonly inTurn?: boolean
   readonly hurriesLeases?: boolean
+  /** Brokers of Kafka. */
+  readonly nodes?: 1 | 3
   /** PostgreSQL on a disk that can be filled. */
   readonly onSmallDisk?: boolean
   /** Done before the verdict, which then has to find each. */
@@ -59,7 +61,8 @@ const AT_REST_WITHIN_MS = 60_000
 export async function tellStory(plan: StoryPlan): Promise<StoryReport> {
   const load = new Load({ seed: plan.seed, buyers: BUYERS, patienceMs: PATIENCE_MS })
   const { dialect, processes = dialect === 'sqlite' ? 1 : 2, hurriesLeases = false, onSmallDisk = false } = plan
-  const fleet = await Fleet.open({ dialect, processes, load, hurriesLeases, onSmallDisk })
+  const { nodes = 1 } = plan
+  const fleet = await Fleet.open({ dialect, processes, load, hurriesLeases, onSmallDisk, nodes })
   const breakOff = (): void => load.breakOff(new BrokenOff('The run was broken off.'))
   plan.signal?.addEventListener('abort', breakOff)
   const story = new Story(plan, fleet, load)
