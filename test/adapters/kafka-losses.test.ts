@@ -218,6 +218,12 @@ suite('what Kafka has lost', async () => {
       await world.close()
     }
   })
+})
+
+suite('a database that went back', async () => {
+  if (!(await kafkaIsHere())) return
+  const kafka = await sharedKafka()
+  const address: KafkaAddress = { brokers: kafka.brokers, clientId: 'went-back' }
 
   test('a database that is an earlier copy goes on under a new incarnation where it parts', { timeout }, async () => {
     const world = await relayWorld(address, 'restored', 2)

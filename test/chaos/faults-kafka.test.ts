@@ -12,6 +12,17 @@ test('nothing is lost on the way to Kafka, whoever dies', { timeout: TIME_LIMIT_
   await endsWell(t, { dialect: 'kafka', cycles: 8, faults, inTurn: true, hurriesLeases: true })
 })
 
+test('what a broker or a database forgets is sent again or begun anew', { timeout: TIME_LIMIT_MS }, async (t) => {
+  if (!(await kafkaIsHere())) return
+  const faults: readonly FaultName[] = ['wipe', 'network', 'restore', 'relay', 'tail']
+  await endsWell(t, { dialect: 'kafka', cycles: faults.length, faults, inTurn: true, hurriesLeases: true })
+})
+
+test('one of three brokers dies, and nobody waits for it', { timeout: TIME_LIMIT_MS }, async (t) => {
+  if (!(await kafkaIsHere())) return
+  await endsWell(t, { dialect: 'kafka', nodes: 3, cycles: 1, faults: ['node'], inTurn: true })
+})
+
 test(
   'a process that is stopped past its lease, also the one that relays, does no harm',
   { timeout: TIME_LIMIT_MS },

@@ -270,7 +270,9 @@ export class RelayStore {
   /** Nothing more is shipped of these partitions until they are sent again from there on. @throws {LeaseLost} */
   async stopAtLosses(epoch: number, losses: readonly Loss[]): Promise<void> {
     const values = [
-      ...[this.#options.holder, epoch, this.#startedAt],
+      this.#options.holder,
+      epoch,
+      this.#startedAt,
       losses.map(({ source }) => source),
       losses.map(({ topic }) => topic),
       losses.map(({ partition }) => partition),
