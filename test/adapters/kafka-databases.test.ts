@@ -43,27 +43,41 @@ async function tellOfStranger({ brokers }: Kafka, depot: Served): Promise<void> 
   assert.deepEqual([status, consumers.errors], ['degraded', 1])
 }
 
+/** Two processes with a database each; `ended` waits until these orders have ended, and says how. */
+async function twoDatabases() {
+  const kafka = await startKafka()
+  const [one, other] = [await sharedPostgres(), await sharedPostgres()]
+  await makeTopics({ brokers: kafka.brokers, clientId: 'test' })
+  const stores = Object.fromEntries(back.split(',').map((name) => [`STORE_URL_${name.toUpperCase()}`, other]))
+  const log = `kafka://${kafka.brokers[0]}`
+  const shop = await serveOnKafka(['--services', front, '--store', one, '--log', log], stores)
+  const depot = await serveOnKafka(['--services', back, '--store', one, '--log', log], stores)
+  const ended = async (orderIds: readonly string[]): Promise<readonly string[]> => {
+    const ends = await waitFor(
+      async () => {
+        const orders = await Promise.all(orderIds.map((orderId) => shop.order(orderId)))
+        return orders.every(({ status }) => status !== 'PENDING' && status !== 'PAID') && orders
+      },
+      { withinMs, what: 'every order has ended' },
+    )
+    return ends.map(({ status, reason = '' }) => `${status} ${reason}`.trim()).toSorted()
+  }
+  const stop = async (): Promise<void> => {
+    await shop.stop()
+    await depot.stop()
+    await kafka.stop()
+  }
+  return { kafka, shop, depot, ended, stop }
+}
+
 suite('services with databases of their own', async () => {
   if (!(await kafkaIsHere())) return
 
   test('orders go through both databases, with Kafka alone between them', { timeout }, async () => {
-    const kafka = await startKafka()
-    const [one, other] = [await sharedPostgres(), await sharedPostgres()]
-    await makeTopics({ brokers: kafka.brokers, clientId: 'test' })
-    const stores = Object.fromEntries(back.split(',').map((name) => [`STORE_URL_${name.toUpperCase()}`, other]))
-    const log = `kafka://${kafka.brokers[0]}`
-    const shop = await serveOnKafka(['--services', front, '--store', one, '--log', log], stores)
-    const depot = await serveOnKafka(['--services', back, '--store', one, '--log', log], stores)
+    const { kafka, shop, depot, ended, stop } = await twoDatabases()
     try {
       const { orderIds } = await shop.placeOrders(10, { stock: 8 })
-      const ends = await waitFor(
-        async () => {
-          const orders = await Promise.all(orderIds.map((orderId) => shop.order(orderId)))
-          return orders.every(({ status }) => status !== 'PENDING' && status !== 'PAID') && orders
-        },
-        { withinMs, what: 'every order has ended' },
-      )
-      const statuses = ends.map(({ status, reason = '' }) => `${status} ${reason}`.trim()).toSorted()
+      const statuses = await ended(orderIds)
       assert.deepEqual(statuses, [...Array(2).fill('CANCELLED OUT_OF_STOCK'), ...Array(8).fill('CONFIRMED')])
       for (const served of [shop, depot]) {
         const { items } = await served.call<{ readonly items: readonly GroupView[] }>('/v1/ops/groups')
@@ -77,9 +91,32 @@ suite('services with databases of their own', async () => {
       assert.deepEqual([shop.told, depot.told], [[], []])
       await tellOfStranger(kafka, depot)
     } finally {
-      await shop.stop()
-      await depot.stop()
-      await kafka.stop()
+      await stop()
+    }
+  })
+
+  test('a broker that comes back empty is told of; once all is sent again, orders go on', { timeout }, async () => {
+    const { kafka, shop, depot, ended, stop } = await twoDatabases()
+    try {
+      const before = await shop.placeOrders(5)
+      assert.deepEqual(await ended(before.orderIds), Array(5).fill('CONFIRMED'))
+      await kafka.wipe()
+      const { orderIds } = await shop.placeOrders(5)
+      await makeTopics({ brokers: kafka.brokers, clientId: 'test' })
+      const body = { from: 'first', reason: 'the broker came back empty' }
+      for (const served of [shop, depot]) {
+        const isTold = async () => (await served.relayHealth())?.detail.includes('Kafka has lost') ?? false
+        await waitFor(isTold, { withinMs, what: 'a loss in /health' })
+        const isMended = async () => {
+          // Topics that were made later are found lost later.
+          if (await isTold()) await served.call('/v1/ops/relay/resend', body).catch(() => undefined)
+          return (await served.relayHealth())?.status === 'healthy'
+        }
+        await waitFor(isMended, { withinMs, what: 'a relay that is well' })
+      }
+      assert.deepEqual(await ended(orderIds), Array(5).fill('CONFIRMED'))
+    } finally {
+      await stop()
     }
   })
 })

@@ -123,8 +123,15 @@ interface Told {
 
 /** Partitions that stand still for what they lost. */
 async function lostPlaces(scene: Scene): Promise<readonly Place[]> {
-  const answer = await fetch(`${anyShop(scene).url}/v1/ops/relay`)
-  const { items } = (await answer.json()) as Told
+  const ask = async (): Promise<Told | undefined> => {
+    scene.load.mustGoOn()
+    const answer = await fetch(`${anyShop(scene).url}/v1/ops/relay`)
+    if (answer.ok) return (await answer.json()) as Told
+    // One that has just lost its database says so.
+    assert.equal(answer.status, 503, await answer.text())
+    return undefined
+  }
+  const { items } = await waitFor(ask, { withinMs: NOTICED_WITHIN_MS, what: 'an answer about the relays' })
   return items.flatMap(({ places }) => places).filter(({ stopped }) => stopped?.includes('Kafka has lost'))
 }
 
