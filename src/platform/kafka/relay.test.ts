@@ -591,3 +591,17 @@ test('nothing is shipped while nobody can compare', async () => {
   assert.deepEqual(world.transactions(), [['0/0']])
   await world.relay.stop()
 })
+
+test('a stop does not wait for a comparison that hangs', async () => {
+  const world = relayWorld({ compare: () => new Promise(() => undefined) })
+  world.append('t1', { 0: ['a'] })
+  world.relay.start()
+  await world.advance(0)
+  let isStopped = false
+  void world.relay.stop().then(() => (isStopped = true))
+  await world.advance(1900)
+  assert.equal(isStopped, false)
+  await world.advance(200)
+  assert.deepEqual([isStopped, world.transactions(), world.told.failed], [true, [], []])
+  assert.equal(world.broker.closed, world.broker.opened)
+})

@@ -80,11 +80,13 @@ export class Relay {
   #announceAt = 0
   #tryStoppedAt = 0
   #compareAt = 0
+  readonly #giveUp = Promise.withResolvers<never>()
   /** Topics that the brokers did not have, since when. */
   readonly #missingSince = new Map<string, number>()
 
   constructor(options: RelayOptions) {
     this.#options = options
+    this.#giveUp.promise.catch(() => undefined)
     options.membership.onChange(() => this.wake())
     options.membership.onAnnounced(() => this.wake())
   }
@@ -104,7 +106,10 @@ export class Relay {
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#wake()
-    const cancel = this.#options.clock.after(STOP_WITHIN_MS, () => void this.#session?.producer.close())
+    const cancel = this.#options.clock.after(STOP_WITHIN_MS, () => {
+      this.#giveUp.reject(new Error('The relay stops.'))
+      void this.#session?.producer.close()
+    })
     await this.#running
     cancel()
   }
@@ -165,7 +170,9 @@ export class Relay {
 
   /** The predecessor is fenced, and we have nothing under way: what Kafka has by now is all that it gets before us. */
   async #compare(epoch: number): Promise<void> {
-    await this.#options.compare?.(epoch)
+    const compared = this.#options.compare?.(epoch)
+    // Whoever stops does not wait for an answer that does not come.
+    await Promise.race([compared, this.#giveUp.promise])
     this.#compareAt = this.#options.clock.now() + COMPARE_EVERY_MS
   }
 

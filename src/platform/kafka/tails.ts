@@ -14,7 +14,7 @@ export interface Tail {
 }
 
 /** Of some records of each partition; a broker that was just started may take some seconds more. */
-const READ_WITHIN_MS = 30_000
+const READ_WITHIN_MS = 15_000
 const WAIT_MS = 50
 
 /** Every record of these, also of transactions that were aborted, in the order of each partition's offsets. */
