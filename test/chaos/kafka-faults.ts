@@ -139,7 +139,7 @@ async function lostPlaces(scene: Scene): Promise<readonly Place[]> {
 async function sendAgain(scene: Scene, words: readonly string[] = []): Promise<void> {
   const { fleet, load } = scene
   const [first] = await lostPlaces(scene)
-  const [, ...told] = (first?.stopped ?? '').replace(/.* with /, '').split(' ')
+  const [, ...told] = (first?.stopped ?? '').replace(/.* with | --reason .*/g, '').split(' ')
   const said = words.length > 0 ? words : told
   const done = await fleet.stage.run(...said, '--reason', 'Kafka lost it', '--url', anyShop(scene).url)
   assert.equal(done.code, 0, `${done.out}${done.err}`)

@@ -166,6 +166,7 @@ function lossOf(place: Standing, lostFrom: number | undefined): Loss[] {
 
 function lossText({ source, topic, partition, mark = 0 }: Standing, from: number): string {
   const which = `${from} to ${mark - 1}`
-  const command = `lonja relay resend --topic ${topic} --partition ${partition} --source ${source} --from ${from}`
-  return `Kafka has lost what ${source} appended to ${topic}/${partition} as ${which}: send it again with ${command}`
+  const where = `--topic ${topic} --partition ${partition} --source ${source} --from ${from}`
+  const what = `Kafka has lost what ${source} appended to ${topic}/${partition} as ${which}`
+  return `${what}: send it again with lonja relay resend ${where} --reason "WHY"`
 }
