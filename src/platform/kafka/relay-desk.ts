@@ -1,6 +1,8 @@
 // What operators ask of the relays: how each stands, and to send again what Kafka has lost.
 import type { AuditEntry } from '../audit/audit.ts'
 import { Refusal, refuse, type CodeTable } from '../../kernel/refuse.ts'
+import { Conflict, StoreUnavailable } from '../ports.ts'
+import { placeName } from '../rebuild/log-reader.ts'
 import { ANSWER_WITHIN_MS, Connections, type Connection } from '../store/postgres-connection.ts'
 import { mapped } from '../store/postgres-errors.ts'
 import { postgresName } from '../store/postgres-statements.ts'
@@ -56,6 +58,7 @@ export interface Resent {
 export type ResendDeed = Pick<AuditEntry, 'id' | 'at' | 'principal' | 'role' | 'reason'>
 
 const CONNECT_WITHIN_MS = 2000
+const TRIES = 5
 
 /** Works also where no relay runs: what it changes is in the databases. */
 export class RelayDesk {
@@ -99,14 +102,9 @@ export class RelayDesk {
     const resent: Resent[] = []
     let known = 0
     for (const { services, connections } of this.#databases) {
-      const connection = await connections.acquire()
-      try {
-        const found = await mapped(transaction(connection, () => resendIn(connection, services, { request, deed })))
-        known += found.known
-        resent.push(...found.resent)
-      } finally {
-        connection.release()
-      }
+      const found = await patiently(connections, (connection) => resendIn(connection, services, { request, deed }))
+      known += found.known
+      resent.push(...found.resent)
     }
     refuse(known === 0, 'RELAY_PLACE_NOT_FOUND')
     refuse(resent.length === 0, 'RELAY_NOT_SHIPPED')
@@ -115,6 +113,21 @@ export class RelayDesk {
 
   async close(): Promise<void> {
     for (const { connections } of this.#databases) await connections.close()
+  }
+}
+
+/** One that met a lock or its time limit did nothing, and is tried again. */
+async function patiently<Result>(connections: Connections, work: (connection: Connection) => Promise<Result>) {
+  for (let left = TRIES - 1; ; left -= 1) {
+    const connection = await connections.acquire()
+    try {
+      return await mapped(transaction(connection, () => work(connection)))
+    } catch (error) {
+      if (!(error instanceof Conflict)) throw error
+      if (left <= 0) throw new StoreUnavailable('The marks of the relay are busy. Try again.', { cause: error })
+    } finally {
+      connection.release()
+    }
   }
 }
 
@@ -143,12 +156,13 @@ async function resendIn(connection: Connection, services: readonly string[], { r
   if (request.dryRun || resent.length === 0) return { known: places.length, resent }
   const epoch = Number(lease.rows[0]?.[0] ?? 0) + 1
   await connection.send({ text: statements.raiseEpoch, values: [epoch] })
-  for (const { source, topic, partition, from } of resent) {
-    const place = places.find((each) => each.source === source && each.topic === topic && each.partition === partition)
+  const standing = new Map(places.map((place) => [placeName(place), place]))
+  const marks = resent.map((each) => {
+    const { lostFrom = 0, first = 0 } = standing.get(placeName(each)) ?? {}
     // What was deleted of the log since can't be sent again by anybody.
-    const isMended = from <= Math.max(place?.lostFrom ?? 0, place?.first ?? 0)
-    await connection.send({ text: statements.setBack, values: [source, topic, partition, from, epoch, isMended] })
-  }
+    return { ...each, isMended: each.from <= Math.max(lostFrom, first) }
+  })
+  await connection.send({ text: statements.setBack, values: statements.setBackValues(epoch, marks) })
   await connection.send({ text: AUDIT, values: auditRow(request, deed, resent) })
   return { known: places.length, resent }
 }

@@ -160,11 +160,31 @@ export const lockLease = `SELECT epoch FROM lonja.leases
 export const raiseEpoch = `UPDATE lonja.leases SET epoch = $1::bigint
   WHERE scope = '${RELAY_SCOPE}' AND partitions = 1 AND partition = 0`
 
-/** $1 source, $2 topic, $3 partition, $4 next, $5 epoch, $6 whether that is where the loss begins. */
-export const setBack = `UPDATE lonja.relay_marks SET next = least(next, $4::bigint), epoch = $5::bigint,
-    stopped = CASE WHEN $6::boolean THEN NULL ELSE stopped END,
-    lost_from = CASE WHEN $6::boolean THEN NULL ELSE lost_from END
-  WHERE source = $1 AND topic = $2 AND partition = $3::integer`
+/**
+ * Sets marks back, all in one statement: a transaction has two seconds, and one a partition took longer on a machine that
+ * had other work. $1 epoch, then one array a column; the last says whether the loss of a partition begins there or above.
+ */
+export const setBack = `UPDATE lonja.relay_marks AS m SET next = least(m.next, w.next), epoch = $1::bigint,
+    stopped = CASE WHEN w.is_mended THEN NULL ELSE m.stopped END,
+    lost_from = CASE WHEN w.is_mended THEN NULL ELSE m.lost_from END
+  FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::boolean[])
+    AS w(source, topic, partition, next, is_mended)
+  WHERE m.source = w.source AND m.topic = w.topic AND m.partition = w.partition`
+
+/** The values of `setBack`. */
+export function setBackValues(
+  epoch: number,
+  places: readonly { source: string; topic: string; partition: number; from: number; isMended: boolean }[],
+): readonly unknown[] {
+  return [
+    epoch,
+    places.map(({ source }) => source),
+    places.map(({ topic }) => topic),
+    places.map(({ partition }) => partition),
+    places.map(({ from }) => from),
+    places.map(({ isMended }) => isMended),
+  ]
+}
 
 /**
  * Stops partitions at losses, all at once, where the lease is still ours and nobody set their marks back since. $1

@@ -259,9 +259,10 @@ export class RelayStore {
           const era = [source, incarnation, topic, partition, first, now]
           await connection.send({ text: statements.writeEra, values: era })
           await connection.send({ text: statements.raiseIncarnation, values: [source, incarnation] })
-          const mark = [source, topic, partition, first, epoch, false]
-          await connection.send({ text: statements.setBack, values: mark })
         }
+        const marks = eras.map((era) => ({ ...era, from: era.first, isMended: false }))
+        const back = statements.setBackValues(epoch, marks)
+        await connection.send({ text: statements.setBack, values: back })
       }),
     )
     await this.#readEras()
