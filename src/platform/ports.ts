@@ -236,7 +236,10 @@ export interface Store extends Log {
 /** What a service brings to a database: its tables and the partitions of the topics it appends to. */
 export interface SchemaDeclaration {
   readonly schema: string
-  /** Grows with each change of the tables. */
+  /**
+   * Grows with each change that a program of the version before can't work beside. New tables, new columns that may be
+   * empty and new indexes are none: they are made where they are missing, and nobody who does not know them minds.
+   */
   readonly version: number
   /** The oldest version whose rows the program still reads; any, where not said. */
   readonly oldest?: number
@@ -270,6 +273,21 @@ export class CommitUnknown extends Error {
 /** A value that the store does not take; the batch is run again in small pieces to find whose it is. */
 export class BadData extends Error {
   override readonly name = 'BadData'
+}
+
+/**
+ * The new columns of a table that is there already.
+ *
+ * @param there the names of the columns that it has.
+ * @throws where one may not be empty: the rows that exist have nothing to put into it.
+ */
+export function newColumns({ schema, name, columns }: Table, there: ReadonlySet<string>): readonly Column[] {
+  const missing = columns.filter((column) => !there.has(column.name))
+  const needed = missing.find(({ nullable }) => !nullable)
+  if (needed === undefined) return missing
+  throw new Error(
+    `${schema}.${name} is there without ${needed.name}: a column that is added must be allowed to be empty.`,
+  )
 }
 
 /** The database was written by a newer Lonja. */

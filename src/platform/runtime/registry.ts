@@ -50,7 +50,7 @@ import {
   sagaTimerReaction,
 } from './saga-reaction.ts'
 
-/** Grows with each change of the platform's or a service's tables. */
+/** Grows with each change of tables that older programs can't work beside; what is only added is none. */
 const SCHEMA_VERSION = 3
 /** Versions 1 and 2 were never released; their documents and dead letters had other columns. */
 const OLDEST_SCHEMA_VERSION = 3

@@ -83,6 +83,19 @@ function nameOf(text: string): string | undefined {
   return name
 }
 
+/** A newer program has added a column to a table of which all columns are read: what was prepared is of no use. */
+function isOfOtherColumns(error: unknown): boolean {
+  return sqlState(error) === '0A000' && (error as Error).message.includes('cached plan must not change result type')
+}
+
+let renewals = 0
+
+/** Prepared anew, in every session, under another name. */
+function renew(text: string): void {
+  renewals += 1
+  names.set(text, `lonja_${names.get(text)?.split('_')[1] ?? 0}_${renewals}`)
+}
+
 const prepared = new WeakMap<pg.PoolClient, Set<string>>()
 
 /** What a session has prepared stays with it, whoever uses it next. */
@@ -278,7 +291,11 @@ export class Connections {
   async read(statement: Statement): Promise<Answer> {
     let answer: Answer | undefined
     const connection = await this.acquireWith(async (connection) => {
-      answer = await connection.send(statement)
+      answer = await connection.send(statement).catch((error: unknown) => {
+        if (!isOfOtherColumns(error)) throw error
+        renew(statement.text)
+        return connection.send(statement)
+      })
     })
     connection.release()
     return answer as Answer

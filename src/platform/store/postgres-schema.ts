@@ -1,9 +1,12 @@
 // Makes the schemas of PostgreSQL, and notices when a database went back in time or is another one.
 import { randomUUID } from 'node:crypto'
-import type { SchemaDeclaration, Table } from '../ports.ts'
-import { checkSchemaVersion } from '../ports.ts'
+import type { Column, SchemaDeclaration, Table } from '../ports.ts'
+import { checkSchemaVersion, newColumns, StoreUnavailable } from '../ports.ts'
+import { systemClock } from '../system.ts'
 import type { Connection } from './postgres-connection.ts'
+import { sqlState } from './postgres-errors.ts'
 import {
+  addColumn,
   createHeads,
   createIndex,
   createLog,
@@ -61,6 +64,7 @@ export async function exclusively<Result>(
 
 /** @throws {SchemaTooNew} {SchemaTooOld} when the database was written by a newer program, or one too old. */
 export async function migrate(connection: Connection, schemas: readonly SchemaDeclaration[]): Promise<void> {
+  await addColumns(connection, schemas)
   await exclusively(connection, async () => {
     const existing = await existingNames(connection, ['lonja', ...schemas.map(({ schema }) => schema)])
     if (!existing.has('lonja')) await connection.send({ text: 'CREATE SCHEMA lonja' })
@@ -79,6 +83,70 @@ async function existingNames(connection: Connection, schemas: readonly string[])
     WHERE n.nspname = ANY ($1::text[]) AND c.relname = 'heads' AND a.attname = 'made'`
   const { rows } = await connection.send({ text, values: [schemas] })
   return new Set(rows.map(([name]) => String(name)))
+}
+
+/** Everybody else waits behind whoever waits for a table: so long at most, and then they have their turn. */
+const COLUMN_LOCK_MS = 250
+const COLUMN_RETRY_MS = 750
+/** Batches end within two seconds: only a dump or the like holds a table longer. */
+const COLUMN_TRIES = 10
+const LOCK_NOT_AVAILABLE = '55P03'
+
+/**
+ * New columns of tables that are there, one transaction each: several tables locked at once, beside the batches of
+ * processes that run, would be a deadlock sooner or later.
+ */
+async function addColumns(connection: Connection, schemas: readonly SchemaDeclaration[]): Promise<void> {
+  const there = await existingColumns(connection, schemas)
+  for (const declaration of schemas) {
+    for (const table of declaration.tables) {
+      const known = there.get(`${table.schema}.${table.name}`)
+      const columns = known === undefined ? [] : newColumns(table, known)
+      if (columns.length > 0) await alterTable(connection, { declaration, table, columns })
+    }
+  }
+}
+
+async function existingColumns(
+  connection: Connection,
+  schemas: readonly SchemaDeclaration[],
+): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  const text = `SELECT n.nspname || '.' || c.relname, a.attname FROM pg_attribute AS a
+    JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = ANY ($1::text[]) AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped`
+  const { rows } = await connection.send({ text, values: [schemas.map(({ schema }) => schema)] })
+  const byTable = Map.groupBy(rows, ([table]) => String(table))
+  return new Map([...byTable].map(([table, own]) => [table, new Set(own.map(([, column]) => String(column)))]))
+}
+
+interface Alteration {
+  readonly declaration: SchemaDeclaration
+  readonly table: Table
+  readonly columns: readonly Column[]
+}
+
+/** @throws {StoreUnavailable} where something holds the table for long. */
+async function alterTable(connection: Connection, { declaration, table, columns }: Alteration): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await exclusively(connection, async () => {
+        await checkVersion(connection, declaration)
+        await connection.send({ text: `SET LOCAL lock_timeout = ${COLUMN_LOCK_MS}` })
+        for (const column of columns) await connection.send({ text: addColumn(table, column) })
+      })
+      return
+    } catch (error) {
+      if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error
+      if (tries === COLUMN_TRIES) throw heldForLong(table)
+    }
+    await new Promise<void>((resolve) => void systemClock.after(COLUMN_RETRY_MS, resolve))
+  }
+}
+
+function heldForLong({ schema, name }: Table): StoreUnavailable {
+  return new StoreUnavailable(
+    `Something reads ${schema}.${name} for long, such as a dump, so its new columns can't be added: let it end first.`,
+  )
 }
 
 async function migrateSchema(
@@ -116,11 +184,16 @@ function logTable(schema: string): Table {
 
 async function declareVersion(connection: Connection, declaration: SchemaDeclaration): Promise<void> {
   const { schema, version } = declaration
-  const stored = await connection.send({ text: 'SELECT version FROM lonja.schemas WHERE name = $1', values: [schema] })
-  checkSchemaVersion(declaration, Number(stored.rows[0]?.[0] ?? 0))
+  await checkVersion(connection, declaration)
   const text = `INSERT INTO lonja.schemas SELECT $1::text, $2::bigint, $3::text, 1, ${IDENTITY}
     ON CONFLICT (name) DO UPDATE SET version = excluded.version`
   await connection.send({ text, values: [schema, version, randomUUID()] })
+}
+
+async function checkVersion(connection: Connection, declaration: SchemaDeclaration): Promise<void> {
+  const text = 'SELECT version FROM lonja.schemas WHERE name = $1'
+  const stored = await connection.send({ text, values: [declaration.schema] })
+  checkSchemaVersion(declaration, Number(stored.rows[0]?.[0] ?? 0))
 }
 
 const STRANGERS = `SELECT s.name, s.incarnation FROM lonja.schemas AS s, (SELECT ${IDENTITY}) AS now

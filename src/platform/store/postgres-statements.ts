@@ -38,6 +38,11 @@ export function createTable(table: Table): string {
     (${columns.join(', ')}, PRIMARY KEY (${keyColumns(table).join(', ')}))${storage}`
 }
 
+/** For a column that may be empty: rows that exist are not touched, so it takes no time. */
+export function addColumn({ schema, name }: Table, column: Column): string {
+  return `ALTER TABLE ${postgresName(schema, name)} ADD COLUMN IF NOT EXISTS ${quoted(column.name)} ${columnType(column)}`
+}
+
 export function createIndex(table: Table, index: readonly string[]): string {
   const name = quoted(indexName(table, index))
   return `CREATE INDEX ${name} ON ${postgresName(table.schema, table.name)} (${index.map(quoted).join(', ')})`

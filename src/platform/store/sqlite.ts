@@ -18,7 +18,7 @@ import type {
   Trimmed,
   Write,
 } from '../ports.ts'
-import { BadData, CommitUnknown, Conflict, StoreUnavailable, checkSchemaVersion } from '../ports.ts'
+import { BadData, CommitUnknown, Conflict, StoreUnavailable, checkSchemaVersion, newColumns } from '../ports.ts'
 import { appendAll } from './sqlite-append.ts'
 import { declareTopic, scaleTopic } from './sqlite-heads.ts'
 import { trimRows } from './sqlite-trim.ts'
@@ -113,7 +113,10 @@ class SqliteStore implements Store {
         'INSERT INTO lonja_schemas VALUES (?, ?, ?, 1) ON CONFLICT (name) DO UPDATE SET version = excluded.version',
       )
       .run(schema, version, randomUUID())
-    for (const table of tables) for (const statement of createTable(table)) this.#database.exec(statement)
+    for (const table of tables) {
+      this.#addColumns(table)
+      for (const statement of createTable(table)) this.#database.exec(statement)
+    }
     for (const { name } of obsolete) this.#database.exec(`DROP TABLE IF EXISTS ${sqliteName(schema, name)}`)
     const log = sqliteName(schema, 'log')
     const heads = sqliteName(schema, 'heads')
@@ -125,6 +128,15 @@ class SqliteStore implements Store {
       generation INTEGER NOT NULL, incarnation INTEGER NOT NULL, first INTEGER NOT NULL, next INTEGER NOT NULL,
       appended_at INTEGER NOT NULL, made INTEGER NOT NULL DEFAULT 1, PRIMARY KEY (topic, partition)) WITHOUT ROWID`)
     for (const topic of topics) declareTopic(this.#database, heads, topic)
+  }
+
+  #addColumns(table: Table): void {
+    const name = sqliteName(table.schema, table.name)
+    const there = this.#database.prepare('SELECT name FROM pragma_table_info(?)').all(name)
+    if (there.length === 0) return
+    for (const column of newColumns(table, new Set(there.map(({ name: known }) => String(known))))) {
+      this.#database.exec(`ALTER TABLE ${name} ADD COLUMN ${column.name} ${column.type.toUpperCase()}`)
+    }
   }
 
   #readTopicNumbers(): void {
