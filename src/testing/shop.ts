@@ -80,6 +80,8 @@ export interface ShopOptions {
   readonly limits?: Partial<CheckoutLimits>
   /** Feeds that are on. */
   readonly feeds?: readonly string[]
+  /** Those of another version of the shop. */
+  readonly services?: readonly Service[]
   /** Throws where a test wants a handler of this message to fail. */
   readonly trouble?: Trouble
   /** What becomes of a key whose message is dead, in services that say nothing of their own; they hold it. */
@@ -203,10 +205,10 @@ export function openOutside(clock: Clock, failureRate = 0): Outside {
   return { gateway, carrier, mailer, texter: messageSink(), webhooks: messageSink() }
 }
 
-async function openDatabases({ store, stores = {}, membership }: ShopOptions) {
+async function openDatabases({ store, stores = {}, membership, services: known = allServices }: ShopOptions) {
   const isUrl = typeof store === 'string'
   const main = isUrl ? await openPostgres({ url: store }) : (store ?? openSqlite({ path: ':memory:' }))
-  const names = allServices.map(({ name }) => name)
+  const names = known.map(({ name }) => name)
   // The address names a server that others may share; everything else is this shop's alone.
   const members = membership ?? (isUrl ? postgresMembership({ url: store, partitionCounts }) : membershipAlone())
   const databases: Database[] = [
@@ -229,7 +231,7 @@ interface Parts {
 }
 
 function assemble(options: ShopOptions, { clock, outside, databases, complaints }: Parts) {
-  const services = allServices.map((each): Service => {
+  const services = (options.services ?? allServices).map((each): Service => {
     const fed = (service: Service): Service => withFeeds(service, options.feeds ?? [])
     return each === orders && options.limits !== undefined
       ? fed(ordersWith({ ...CHECKOUT_LIMITS, ...options.limits }))

@@ -8,6 +8,7 @@ import { accountsOf, startTroubledLedger } from '../../testing/troubled-ledger.t
 import { asking } from '../../testing/pausing.ts'
 import { faultyStore } from '../../testing/faulty-store.ts'
 import { openSqlite } from '../store/sqlite.ts'
+import { UNKNOWN_WAITS_MS } from './policy.ts'
 import type { RecordBody } from '../log/record.ts'
 
 const MINUTE_MS = 60_000
@@ -167,7 +168,7 @@ test('a body that is not what its contract says is undecodable, whatever its han
   await ledger.stop()
 })
 
-test('a message of a type that no contract knows is dead at once, and held with its key', async () => {
+test('a message of a type that no contract knows waits a day for a program that knows it, then it is dead', async () => {
   const ledger = await startTroubledLedger()
   await ledger.post('a', 1)
   await ledger.pass(0)
@@ -181,9 +182,15 @@ test('a message of a type that no contract knows is dead at once, and held with 
   await transaction.commit({ writes: [], appends: [append], appendedAt: ledger.clock.now(), transaction: 1 })
   for (const runtime of ledger.lonja.runtimes) runtime.noticed('all')
   await ledger.pass(0)
+  await ledger.post('a', 2)
+  await ledger.post('b', 1)
+  await ledger.pass(UNKNOWN_WAITS_MS - MINUTE_MS)
+  assert.deepEqual([await ledger.letters(), await ledger.keys()], [[], ['a retrying 2', 'a retrying 2']])
+  assert.deepEqual([await ledger.entries('a'), await ledger.entries('b')], [[1], [1]])
+  await ledger.pass(HOUR_MS)
   // The ledger and its projection have each missed it.
   assert.deepEqual(await ledger.letters(), ['a dead UnknownMessage', 'a dead UnknownMessage'])
-  assert.deepEqual(await ledger.keys(), ['a held 0', 'a held 0'])
+  assert.deepEqual(await ledger.keys(), ['a held 1', 'a held 1'])
   await ledger.stop()
 })
 

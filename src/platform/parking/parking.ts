@@ -161,7 +161,9 @@ export class Parking {
     this.next = Number.POSITIVE_INFINITY
     for (const service of services) {
       const rows = await store.query<StoredKey>(`SELECT * FROM ${store.tableName(service, 'parked_keys')}`)
-      for (const row of rows) this.#put(parkedKeyOf(service, row))
+      const keys = rows.map((row) => parkedKeyOf(service, row))
+      // Those of a newer program's groups are looked after by that program.
+      for (const parked of keys) if (this.#policies.has(parked.group)) this.#put(parked)
     }
   }
 

@@ -8,7 +8,7 @@ import type { Failure } from './failure.ts'
 import type { ParkedKey } from './parked-key.ts'
 import type { ParkedMessage } from './parked-message.ts'
 import { recordOf, storedRowOf } from './parked-message.ts'
-import { retryDelayMs } from './policy.ts'
+import { retryDelayMs, UNKNOWN_RECHECK_MS, UNKNOWN_WAITS_MS } from './policy.ts'
 import type { Retry } from './retry.ts'
 import { parkedName } from '../takeover/item.ts'
 import { isDeath } from '../takeover/stored-hand.ts'
@@ -160,8 +160,12 @@ export class RoundRetries {
     const failure = isDeath(error)
       ? this.#aside.weighDeath(group, record, error)
       : this.#aside.weigh(group, record, error)
-    const attempts = message.attempts + 1
     const firstFailedAt = message.firstFailedAt ?? now
+    if (failure.faultClass === 'unknown' && now - firstFailedAt < UNKNOWN_WAITS_MS) {
+      parking.defer(parked, now + UNKNOWN_RECHECK_MS)
+      return 'untried'
+    }
+    const attempts = message.attempts + 1
     const failed: ParkedMessage = { ...message, attempts, firstFailedAt, lastFailedAt: now, failure }
     const weighed = { group, record, failure, attempts }
     if (failure.faultClass === 'transient' && attempts < tries && now - firstFailedAt < tryForMs) {

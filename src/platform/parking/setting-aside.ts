@@ -155,7 +155,7 @@ export class SettingAside {
       firstFailedAt: now,
       parkedAt: now,
     }
-    if (failure.faultClass !== 'transient') {
+    if (failure.faultClass !== 'transient' && failure.faultClass !== 'unknown') {
       const isHeld = this.bury(weighed, message, undefined) === 'hold'
       if (isHeld) this.changes.save({ ...key, state: 'held', due: now, messages: 0 })
       return

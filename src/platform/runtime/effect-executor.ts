@@ -137,6 +137,8 @@ export class EffectExecutor {
   #start(lane: Lane): void {
     const [row] = lane.rows
     if (row === undefined || lane.busy || this.#isStopped || this.#lastIsThrough !== undefined) return
+    // A newer program beside this one has asked for it, and calls it once it works on the partition.
+    if (!this.#ports.has(row.effect)) return
     const wait = row.due - this.#options.clock.now()
     if (wait > 0) {
       this.#later(wait, () => this.#start(lane))

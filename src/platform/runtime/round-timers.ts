@@ -1,4 +1,5 @@
 // Fires the timers of a batch: those that nothing unread could make void; one that fails goes to the back of the queue.
+import { UnknownMessage } from '../../kernel/fault.ts'
 import type { Context } from '../../kernel/handler.ts'
 import type { Transaction } from '../ports.ts'
 import { timerName } from '../takeover/item.ts'
@@ -90,7 +91,10 @@ export class RoundTimers {
     await documents.load(transaction)
     for (const { timer, reaction, data } of due) {
       this.fired.push(timer)
-      if (reaction === undefined) continue
+      if (reaction === undefined) {
+        this.#wait(timer)
+        continue
+      }
       this.#takeInHand(timer)
       hand.handler(reaction)
       try {
@@ -108,6 +112,13 @@ export class RoundTimers {
       }
     }
     hand.down()
+  }
+
+  /** A newer program beside this one has set it, and fires it as soon as it works on the partition. */
+  #wait(timer: TimerRow): void {
+    const error = new UnknownMessage(`${timer.service} has never heard of the timer ${timer.name}.`)
+    this.failed.push({ timer, error })
+    this.#parts.outbox.timers.push({ ...timer, due: this.#parts.context.now + TIMER_RETRY_MS })
   }
 
   #takeInHand(timer: TimerRow): void {

@@ -151,6 +151,9 @@ function removeSqlite(path: string): void {
 function membershipOf(address: StoreAddress, services: readonly string[], plan: OpenPlan): Membership {
   if (address.kind === 'sqlite') return membershipAlone()
   const hosted = services.filter((service) => plan.chosen.includes(service)).toSorted()
-  const scope = plan.works && hosted.length > 0 ? hosted.join(',') : 'listening'
+  // Whoever runs all shares with whoever runs all: of two versions side by side one may know a service more.
+  const runsAll = plan.services.every((service) => plan.chosen.includes(service))
+  const worked = runsAll ? 'all' : hosted.join(',')
+  const scope = plan.works && hosted.length > 0 ? worked : 'listening'
   return postgresMembership({ url: address.url, partitionCounts: plan.partitionCounts, scope, clock: plan.clock })
 }
