@@ -93,8 +93,6 @@ function tell(report: CopyReport, { terminal, settings, seconds }: Telling): voi
   terminal.line(`The shop lives in ${to} now; ${from} is sealed, and no server starts on it any more.`)
   const isArchived = tables.some(({ table, rows }) => table.endsWith('.archived_letters') && rows > 0)
   if (isArchived && settings.deadLetterFolder === undefined) {
-    terminal.line(
-      `Dead letters that went to files stay in dead-letters beside ${from}: name that folder as DEAD_LETTER_FOLDER.`,
-    )
+    terminal.line(`Dead letters that went to files stay beside ${from}: name their folder with --dead-letter-folder.`)
   }
 }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { entity } from '../kernel/entity.ts'
 import { on, schedule, type Handler } from '../kernel/handler.ts'
 import { contract, type AnyMessageType } from '../kernel/message.ts'
-import { projection, type Fold } from '../kernel/projection.ts'
+import { projection, type Fold, type Projection } from '../kernel/projection.ts'
 import { service, type Service } from '../kernel/service.ts'
 import type { Store } from '../platform/ports.ts'
 import { services } from '../services.ts'
@@ -27,7 +27,7 @@ const praiseOrder = on(PraiseOrder, {
 })
 const thankForPraise = on(ThankForPraise, { says: [ThankedForPraise], handle: (said) => ThankedForPraise(said) })
 
-const columns = { ...orderList.columns, praise: 'text?' } as const
+const columns: Projection['columns'] = { ...orderList.columns, praise: 'text?' }
 
 /** The list of before, in the same table, with one column more. */
 const praisedList = projection('order_list', {

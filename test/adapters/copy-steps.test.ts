@@ -120,7 +120,7 @@ suite('what stands in the way of a copy', () => {
     assert.equal((await copy(path, url)).copied, true)
   })
 
-  test('a table that the program does not know is not left behind without a word', async () => {
+  test('a table or column that the program does not know is not left behind without a word', async () => {
     const [path, url] = [await smallShop(), await sharedPostgres()]
     const database = new DatabaseSync(path)
     database.exec('CREATE TABLE loyalty_points (client TEXT)')
@@ -128,8 +128,13 @@ suite('what stands in the way of a copy', () => {
     database.exec("INSERT INTO orders_order_list_2 VALUES ('of a build that nobody reads any more')")
     assert.equal((await copyToNowhere(path)).includes('loyalty_points'), false)
     database.exec("INSERT INTO loyalty_points VALUES ('ana')")
+    await assert.rejects(copy(path, url), /table loyalty_points holds something/)
+    database.exec('DROP TABLE loyalty_points')
+    database.exec('ALTER TABLE orders_order_list ADD COLUMN praise TEXT')
+    assert.equal((await copyToNowhere(path)).includes('praise'), false)
+    database.exec("UPDATE orders_order_list SET praise = 'quick'")
     database.close()
-    await assert.rejects(copy(path, url), /table loyalty_points holds rows/)
+    await assert.rejects(copy(path, url), /column praise of orders_order_list holds something/)
     assert.deepEqual([await isHome(path), await isHome(url)], [true, true])
   })
 

@@ -1,4 +1,4 @@
-// Two versions of the shop side by side: the newer joins, the older leaves, and back, with orders going on all the time.
+// Two versions of the shop side by side: the newer joins, the older leaves, and back, while orders go on.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { runCheck } from '../../src/cli/check/run-check.ts'
@@ -200,7 +200,7 @@ suite('two versions side by side', () => {
     const next = await open(['loyalty', 'orders', 'payments'])
     try {
       await waitFor(() => old.held().length === 3 && next.held().length === 3, { withinMs, what: 'even shares' })
-      assert.deepEqual([...old.held(), ...next.held()].toSorted(), [0, 1, 2, 3, 4, 5])
+      assert.equal(new Set([...old.held(), ...next.held()]).size, PARTITIONS)
     } finally {
       await old.stop()
       await next.stop()

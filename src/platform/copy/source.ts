@@ -82,10 +82,17 @@ function refuseUnknown(rows: SqliteRows, { schemas, tables, logs }: CopiedTables
     return !known.has(name) && !OWN_TABLES.has(name) && !name.startsWith('sqlite_') && !isOldBuild(name)
   })
   const lost = unknown.find((name) => !rows.isEmpty(name))
-  if (lost === undefined) return
-  throw new CopyError(
-    `The table ${lost} holds rows, and this program does not know it, so it would be lost: copy with the program ` +
-      'that last served the file, or drop the table.',
+  if (lost !== undefined) throw wouldBeLost(`table ${lost}`)
+  for (const table of tables) {
+    const column = rows.strangeColumn(table)
+    if (column !== undefined) throw wouldBeLost(`column ${column} of ${sqliteName(table.schema, table.name)}`)
+  }
+}
+
+function wouldBeLost(what: string): CopyError {
+  return new CopyError(
+    `The ${what} holds something, and this program does not know it, so it would be lost: copy with the program that ` +
+      'last served the file, or drop it.',
   )
 }
 

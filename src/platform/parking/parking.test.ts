@@ -168,7 +168,7 @@ test('a body that is not what its contract says is undecodable, whatever its han
   await ledger.stop()
 })
 
-test('a message of a type that no contract knows waits a day for a program that knows it, then it is dead', async () => {
+test('a message of a type that no contract knows waits a day for a newer program, then it is dead', async () => {
   const ledger = await startTroubledLedger()
   await ledger.post('a', 1)
   await ledger.pass(0)

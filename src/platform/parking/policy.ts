@@ -30,7 +30,7 @@ export const QUICK_TRIES = 3
  * that somebody stops in the evening and ends in the morning.
  */
 export const UNKNOWN_WAITS_MS = 24 * 3_600_000
-/** A program never learns a type while it runs, so it looks for the end alone; who takes the key over tries it at once. */
+/** A program learns no type while it runs, so it looks for the end alone; who takes the key over tries it at once. */
 export const UNKNOWN_RECHECK_MS = 15 * 60_000
 /** The pause before the first retry of a parked message lies between nothing and this; it doubles with each. */
 const RETRY_BASE_MS = 1000

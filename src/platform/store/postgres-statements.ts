@@ -40,7 +40,8 @@ export function createTable(table: Table): string {
 
 /** For a column that may be empty: rows that exist are not touched, so it takes no time. */
 export function addColumn({ schema, name }: Table, column: Column): string {
-  return `ALTER TABLE ${postgresName(schema, name)} ADD COLUMN IF NOT EXISTS ${quoted(column.name)} ${columnType(column)}`
+  const table = postgresName(schema, name)
+  return `ALTER TABLE ${table} ADD COLUMN IF NOT EXISTS ${quoted(column.name)} ${columnType(column)}`
 }
 
 export function createIndex(table: Table, index: readonly string[]): string {

@@ -39,6 +39,18 @@ export class SqliteRows {
     return rows.map(({ name }) => String(name))
   }
 
+  /** The first column that holds something and that the declaration does not know. */
+  strangeColumn(table: Table): string | undefined {
+    const there = this.#database.prepare('SELECT name FROM pragma_table_info(?)').all(nameOf(table))
+    const strange = there
+      .map(({ name }) => String(name))
+      .filter((name) => !table.columns.some((own) => own.name === name))
+    return strange.find((name) => {
+      const sql = `SELECT 1 FROM ${nameOf(table)} WHERE "${name.replaceAll('"', '""')}" IS NOT NULL LIMIT 1`
+      return this.#database.prepare(sql).get() !== undefined
+    })
+  }
+
   /** Of any table of the file, whoever made it. */
   isEmpty(name: string): boolean {
     return this.#database.prepare(`SELECT 1 FROM "${name.replaceAll('"', '""')}" LIMIT 1`).get() === undefined
