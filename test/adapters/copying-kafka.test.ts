@@ -97,7 +97,10 @@ suite('a moved shop on Kafka', async () => {
       )
       const beganAt = (await beginnings()).map(({ began_at: text }) => text)
       assert.ok(beganAt.filter((text) => text.startsWith('first ')).length > 5, beganAt.join())
-      assert.deepEqual([shop.told, reports.told], [[], []])
+      // A broker that is short of time may refuse a transaction once; the relay begins again.
+      const isPassing = (line: string): boolean => line.includes('Kafka takes no records, so they wait')
+      const told = [...shop.told, ...reports.told].filter((line) => !isPassing(line))
+      assert.deepEqual(told, [])
     } finally {
       await listener.stop()
       await reports.stop()

@@ -154,6 +154,7 @@ suite('two versions side by side', () => {
       const sold = fleet.placed.length
       await waitFor(() => fleet.placed.length > sold + 30, { withinMs, what: 'the old version sells on' })
       assert.deepEqual(await rowsOf(url, DEAD), [])
+      await assertSound(fifth)
 
       const sixth = await fleet.join('next')
       await fleet.leave(fifth)
