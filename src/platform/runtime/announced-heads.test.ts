@@ -11,9 +11,16 @@ import { mayFire } from './round-timers.ts'
 const due = 100_000
 const timer = { service: 'orders', partition: 2, due } as TimerRow
 
+interface Read {
+  readonly next: number
+  readonly announced: Channel['announced']
+  /** The end of what has arrived, where that is not all that was read. */
+  readonly arrived?: number
+}
+
 /** One partition of payments' events as orders reads it over Kafka: read up to `next`, all of what has arrived. */
-function channels({ next, announced }: { next: number; announced: Channel['announced'] }): Channels {
-  const channel = { partition: 2, next, announced, cursors: [] as Cursor[] } as unknown as Channel
+function channels({ next, announced, arrived = next }: Read): Channels {
+  const channel = { partition: 2, next: arrived, announced, cursors: [] as Cursor[] } as unknown as Channel
   const cursor = { group: { name: 'orders', service: 'orders' }, next } as Cursor
   return { all: [{ ...channel, cursors: [cursor] }] } as unknown as Channels
 }
@@ -27,6 +34,12 @@ test('a limit waits for a head that was told after it came due, by a clock that 
   assert.equal(mayFire(channels({ next: 8, announced: { next: 8, asOf: due - 1 } }), timer), false)
   assert.equal(mayFire(channels({ next: 8, announced: { next: 8, asOf: due + 999 } }), timer), false)
   assert.equal(mayFire(channels({ next: 8, announced: { next: 8, asOf: due + 1000 } }), timer), true)
+})
+
+test('a limit does not wait for a quiet partition of which nothing has arrived since the start', () => {
+  assert.equal(mayFire(channels({ next: 8, arrived: 0, announced: { next: 8, asOf: due + 1000 } }), timer), true)
+  assert.equal(mayFire(channels({ next: 8, arrived: 9, announced: { next: 8, asOf: due + 1000 } }), timer), false)
+  assert.equal(mayFire(channels({ next: 8, arrived: 0, announced: undefined }), timer), false)
 })
 
 test('a limit waits while nobody has told anything, and goes by the log itself where that is here', () => {
