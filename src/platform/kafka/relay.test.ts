@@ -378,6 +378,23 @@ test('whoever begins sends the last shipped record of each partition once more, 
   await world.relay.stop()
 })
 
+test('a topic that is refused keeps none of the others from being shipped, also when all begins anew', async () => {
+  const world = relayWorld()
+  world.append('a', { 0: [1] })
+  world.marks.set(0, { source, topic, partition: 0, next: 1 })
+  world.append('b', { 0: [2] })
+  const row = { ...(await world.store.waiting())[0], partition: 0, first: 0, last: 0, start: 0, body: bodyOf(1) }
+  world.store.lastShipped = async () => [row as RelayRow, { ...row, topic: 'refused.events' } as RelayRow]
+  world.broker.onSend = async ({ records }) => {
+    if (records.some((record) => record.topic === 'refused.events')) throw tooLarge
+  }
+  world.relay.start()
+  await world.advance(0)
+  assert.deepEqual([world.transactions(), world.told.failed], [[['0/0'], ['0/1']], []])
+  await world.relay.stop()
+  assert.equal(world.broker.closed, world.broker.opened)
+})
+
 test('a stop does not wait for a broker that does not answer', async () => {
   const world = relayWorld()
   const answer = Promise.withResolvers<void>()

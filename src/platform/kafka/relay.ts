@@ -160,12 +160,11 @@ export class Relay {
     const session = { epoch, logIds, producer: await openProducer() }
     try {
       await this.#compare(epoch)
-      await this.#repeatLast(session)
     } catch (error) {
       await session.producer.close()
       throw error
     }
-    return session
+    return this.#repeatLast(session)
   }
 
   /** The predecessor is fenced, and we have nothing under way: what Kafka has by now is all that it gets before us. */
@@ -181,16 +180,37 @@ export class Relay {
    * some partitions without the mark of its end (Apache Kafka 4.3.1, one broker, seen one time in three): readers of
    * what is committed would wait there for ever. The end of a later one of the same producer is taken for both.
    */
-  async #repeatLast({ producer, logIds }: Session): Promise<void> {
+  async #repeatLast(session: Session): Promise<Session> {
+    const { producer, logIds } = session
     const rows = await this.#options.store.lastShipped()
     const last = rows.flatMap((row) => outgoing([row], logIds).slice(0, 1))
-    if (last.length === 0) return
+    if (last.length === 0) return session
     try {
       await producer.send(batchesOf(last))
+      return session
     } catch (error) {
       // Nothing was sent, and what is missing is told when it is shipped.
-      if (!(error instanceof MissingPartition)) throw error
+      if (error instanceof MissingPartition) return session
+      await producer.close()
+      if (!isRefusal(error)) throw error
+      return { ...session, producer: await this.#repeatByTopic(last) }
     }
+  }
+
+  /** A topic that is refused stops where something is to be shipped to it, and keeps no other from its beginning. */
+  async #repeatByTopic(last: readonly OutgoingRecord[]): Promise<Session['producer']> {
+    const { openProducer } = this.#options
+    let producer = await openProducer()
+    for (const records of Map.groupBy(last, ({ topic }) => topic).values()) {
+      try {
+        await producer.send(batchesOf(records))
+      } catch (error) {
+        await producer.close()
+        if (!isRefusal(error)) throw error
+        producer = await openProducer()
+      }
+    }
+    return producer
   }
 
   /** @throws {LeaseLost} */
