@@ -122,6 +122,7 @@ const UNDONE_FIRST_RATE = 0.05
 /** The same with several nodes, and with more of these faults. */
 export function withMore(config: HistoryConfig, kinds: readonly FaultKind[]): HistoryConfig {
   const calls = config.commands.length * CALLS_A_COMMAND
+  if (kinds.length === 0) return config
   const more = drawFaults(new SeededRandom(config.seed, 'favoured'), { count: FAVOURED, calls, kinds })
   const faults = [...config.faults, ...more].toSorted((one, other) => one.fromCall - other.fromCall)
   return { ...config, nodes: Math.max(2, config.nodes), core: 1, faults: faults.map((fault, id) => ({ ...fault, id })) }

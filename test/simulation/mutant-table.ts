@@ -2,6 +2,7 @@
 import type { HistoryConfig } from './config.ts'
 import { plainConfigOf, setBackConfigOf, withCancellations, withMore } from './config.ts'
 import type { Database } from './database.ts'
+import { kafkaConfigOf } from './kafka/rules.ts'
 import { runHistory } from './run-history.ts'
 import type { Mutant } from './mutant.ts'
 import { MUTANTS } from './mutants.ts'
@@ -39,8 +40,9 @@ export async function runMutants({ only, from }: Options, say: (line: string) =>
 }
 
 export function configFor(mutant: Mutant, seed: number): HistoryConfig {
-  const { favours, undoesFirst, cancels, keepsIncarnation } = mutant
+  const { favours, undoesFirst, cancels, keepsIncarnation, kafka } = mutant
   if (keepsIncarnation === true) return setBackConfigOf(seed)
+  if (kafka !== undefined) return withMore(kafkaConfigOf(seed), favours ?? [])
   const drawn = cancels === undefined ? plainConfigOf(seed) : withCancellations(plainConfigOf(seed))
   const config = undoesFirst === undefined ? drawn : { ...drawn, isUndoneFirst: true }
   return favours === undefined ? config : withMore(config, favours)

@@ -29,3 +29,16 @@ export interface Mutant {
   /** Changes what only a prototype reaches, for the time of its run; the returned function takes it back. */
   readonly install?: () => () => void
 }
+
+/** Puts another method into a class for a while. */
+export function replaced<Class extends object, Name extends keyof Class>(
+  prototype: Class,
+  name: Name,
+  method: (own: Class[Name]) => Class[Name],
+): () => void {
+  const own = prototype[name]
+  prototype[name] = method(own)
+  return () => {
+    prototype[name] = own
+  }
+}

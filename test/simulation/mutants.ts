@@ -12,6 +12,8 @@ import { sagaKind } from '../../src/platform/runtime/saga-reaction.ts'
 import { PaymentRefunded, RefundPayment } from '../../src/services/payments/contract.ts'
 import { payment } from '../../src/services/payments/payment.ts'
 import type { Mutant } from './mutant.ts'
+import { replaced } from './mutant.ts'
+import { KAFKA_MUTANTS } from './mutants-kafka.ts'
 import { registry } from './wiring.ts'
 
 /** The writes of some tables in a commit of their own, before or after all the others. */
@@ -141,19 +143,6 @@ const keyPerTry: Mutant['adapters'] = ({ gateway, ...others }) => {
   }
 }
 
-/** Puts another method into a class for a while. */
-function replaced<Class extends object, Name extends keyof Class>(
-  prototype: Class,
-  name: Name,
-  method: (own: Class[Name]) => Class[Name],
-): () => void {
-  const own = prototype[name]
-  prototype[name] = method(own)
-  return () => {
-    prototype[name] = own
-  }
-}
-
 export const MUTANTS: readonly Mutant[] = [
   { name: 'cursor advanced in its own transaction', store: { plans: (plan) => split(plan, isOf('cursors'), 'last') } },
   { name: 'gap passed over', favours: ['gap', 'theft'], store: { gap: stretched } },
@@ -226,4 +215,5 @@ export const MUTANTS: readonly Mutant[] = [
           },
       ),
   },
+  ...KAFKA_MUTANTS,
 ]

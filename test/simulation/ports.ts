@@ -164,6 +164,9 @@ export class Gate {
     if (kind === 'relay theft') mishaps.kafka?.stealRelay(life, salt)
     if (kind === 'tail lost') mishaps.kafka?.loseTail(salt)
     if (kind === 'marker lost') mishaps.kafka?.loseMarker(salt)
+    // The broker answers before the marks are written.
+    const isAnswered = kind === 'marker lost' && salt % 2 === 0
+    if (isAnswered) return work()
     if (LOST_AFTER[kind] !== undefined) {
       await work()
       rare.hit(LOST_AFTER[kind])

@@ -81,7 +81,6 @@ export const RARE_BRANCHES = [
   'gap over Kafka seen',
   'mark set back',
   'reader began again from the start',
-  'database set back over Kafka',
 ] as const
 
 export type RareBranch = (typeof RARE_BRANCHES)[number]

@@ -28,6 +28,10 @@ const QUICK: ReadonlySet<string> = new Set([
   'nothing to undo while the do is in flight',
   'no incarnation',
   'effect key minted per try',
+  'mark before send',
+  'no transaction of Kafka',
+  'LIMIT per partition',
+  'timer fired by what has arrived',
 ])
 
 suite('simulation', () => {
@@ -50,7 +54,7 @@ suite('simulation', () => {
   })
 
   test('a seed is the same history twice, whatever ran in between', async () => {
-    const seeds = [2, 7, 8, 23, 42]
+    const seeds = [2, 7, 23, 42]
     const run = async (seed: number) => {
       const outcome = await runHistory(database, configOf(seed), { traces: true })
       return { ...summaryOf(outcome), trace: outcome.trace, database: await database.hash() }
@@ -60,6 +64,15 @@ suite('simulation', () => {
     for (const [index, seed] of seeds.toReversed().entries()) {
       assert.deepEqual(await run(seed), first[seeds.length - 1 - index], `seed ${seed}`)
     }
+  })
+
+  test('a seed over Kafka is the same history twice, whatever ran in between', async () => {
+    const run = async (seed: number) => {
+      const outcome = await runHistory(database, configOf(seed, { kafka: true }), { traces: true })
+      return { ...summaryOf(outcome), trace: outcome.trace }
+    }
+    const first = [await run(3), await run(8)]
+    assert.deepEqual([await run(8), await run(3)], first.toReversed())
   })
 
   test('a seed is the same history where every commit and read goes to SQLite at once', async () => {

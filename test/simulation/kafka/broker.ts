@@ -32,6 +32,8 @@ interface Transactions {
   epoch: number
   /** What is sent in the open transaction. */
   open: OutgoingRecord[]
+  /** The broker has died since the last call: the next one finds that out. */
+  isCut: boolean
   cancelTimeout: () => void
 }
 
@@ -98,12 +100,13 @@ export class Broker {
     if (known.open.length > 0) this.#rare.hit("predecessor's transaction aborted")
     this.#end(known, 'abort')
     known.epoch += 1
+    known.isCut = false
     return { id, epoch: known.epoch }
   }
 
   #newProducer(id: string): Transactions {
     const producerId = BigInt(this.#producers.size + 1)
-    const made = { id, producerId, epoch: 0, open: [], cancelTimeout: () => undefined }
+    const made = { id, producerId, epoch: 0, open: [], isCut: false, cancelTimeout: () => undefined }
     this.#producers.set(id, made)
     return made
   }
@@ -112,6 +115,7 @@ export class Broker {
   #ofEpoch({ id, epoch }: Epoch): Transactions {
     this.#check()
     const known = this.#producers.get(id)
+    if (known?.isCut === true && known.epoch === epoch) throw new Error('The broker was started anew.')
     if (known?.epoch === epoch) return known
     this.#rare.hit('zombie relay fenced')
     throw new ProducerFenced('A newer producer has taken the transactional id over.')
@@ -158,7 +162,10 @@ export class Broker {
     const places = new Set(producer.open.map(({ topic, partition }) => this.partition(topic, partition)))
     producer.open = []
     const loses = how === 'commit' ? this.#loses : undefined
-    if (loses !== undefined) this.#loses = undefined
+    if (loses !== undefined) {
+      this.#loses = undefined
+      for (const each of this.#producers.values()) each.isCut = true
+    }
     for (const [index, partition] of [...places].entries()) {
       if (loses !== undefined && (loses + index) % 2 === 0) this.#rare.hit('end of a transaction not marked')
       else partition.finish(producer.producerId, how)

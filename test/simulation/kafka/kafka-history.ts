@@ -283,6 +283,7 @@ export class KafkaHistory {
       site.nodes.forEach((node, index) => {
         if (index >= core) node.kill(Number.POSITIVE_INFINITY)
         else if (!node.life.alive) node.start()
+        else if (config.kafka.isRestarted) node.kill(0)
       })
       this.#settleLater(site, core)
     }

@@ -14,6 +14,8 @@ export interface KafkaRules {
   readonly rowsAPartition: number
   /** Records in one transaction of Kafka. */
   readonly capRecords: number
+  /** Once nothing goes wrong any more all processes start anew: what they have read before does not come again. */
+  readonly isRestarted: boolean
 }
 
 export interface KafkaConfig extends HistoryConfig {
@@ -54,6 +56,8 @@ const ON_THE_WAY: readonly FaultKind[] = [
   'relay theft',
 ]
 
+const RESTARTED_RATE = 0.5
+
 export function kafkaConfigOf(seed: number): KafkaConfig {
   const plain = plainConfigOf(seed)
   const random = new SeededRandom(seed, 'kafka')
@@ -72,6 +76,11 @@ export function kafkaConfigOf(seed: number): KafkaConfig {
       calls: commands.length * CALLS_A_COMMAND,
       kinds: [...COMMON, ...ON_THE_WAY, ...ON_THE_WAY],
     }),
-    kafka: { nodes, rowsAPartition: random.pick([1, 2, 5, 100]), capRecords: random.pick([1, 5, 2000]) },
+    kafka: {
+      nodes,
+      rowsAPartition: random.pick([1, 2, 5, 100]),
+      capRecords: random.pick([1, 5, 2000]),
+      isRestarted: new SeededRandom(seed, 'restart').chance(RESTARTED_RATE),
+    },
   }
 }
