@@ -80,7 +80,6 @@ export const RARE_BRANCHES = [
   'tail of a partition lost',
   'gap over Kafka seen',
   'mark set back',
-  'reader began again from the start',
 ] as const
 
 export type RareBranch = (typeof RARE_BRANCHES)[number]
