@@ -15,6 +15,7 @@ import { DeadLetterArchive } from './platform/parking/dead-letter-archive.ts'
 import type { ParkedCounts } from './platform/parking/parking.ts'
 import { Retention } from './platform/retention/retention.ts'
 import { countOpenEffects } from './platform/runtime/count-effects.ts'
+import { externalMessages } from './platform/runtime/external-messages.ts'
 import { type Database, Lonja } from './platform/runtime/lonja.ts'
 import type { Settings } from './platform/settings.ts'
 import { IN_MEMORY, openDatabases, type OpenDatabases } from './platform/store/open-databases.ts'
@@ -108,7 +109,8 @@ export function chosenOf({ services }: Pick<Settings, 'services'>): readonly str
 
 /** The counts of partitions that the topics of the services have. */
 export function partitionCountsOf(services: readonly Service[]): readonly number[] {
-  const counts = services.flatMap(({ topics }) => topics.map(({ name }) => topicNamed(name).partitions))
+  const own = services.flatMap(({ topics }) => topics.map(({ name }) => name))
+  const counts = [...own, ...externalMessages(services).keys()].map((name) => topicNamed(name).partitions)
   return [...new Set(counts)].toSorted((one, other) => one - other)
 }
 

@@ -55,8 +55,8 @@ export interface TopicOptions {
 export interface Topic extends Required<TopicOptions> {
   readonly name: string
   readonly service: string
-  /** `outward` carries records in somebody else's shape: nobody here reads it. */
-  readonly kind: 'events' | 'commands' | 'outward'
+  /** `outward` carries records in somebody else's shape: nobody here reads it. `external` is written by others. */
+  readonly kind: 'events' | 'commands' | 'outward' | 'external'
 }
 
 /** Six partitions divide evenly among 1, 2, 3 and 6 processes. */
@@ -140,6 +140,41 @@ export function contract<Service extends string>(
     command: <Type extends string, Shape extends z.ZodRawShape>(type: Type, options: MessageOptions<Shape>) =>
       define('command', type, options),
   }
+}
+
+/** Stands for whoever writes a topic that is somebody else's: no service has this name. */
+export const EXTERNAL_SOURCE = 'external' as const
+
+interface ExternalOptions<Type extends string, Shape extends z.ZodRawShape> extends MessageOptions<Shape> {
+  /** What its records are called here. */
+  readonly type: Type
+  /** As many as the topic has on Kafka: a record in a partition above these would never be read. */
+  readonly partitions: number
+}
+
+/**
+ * A topic of Kafka that somebody else writes, whose records are bodies in JSON. They are handled like any message; one
+ * that does not fit the schema dies. Its order is kept by the key where a partition keeps it, and by nothing else.
+ *
+ * @example
+ * const ParcelScanned = external('carrier.scans', {
+ *   type: 'ParcelScanned', partitions: 3, key: 'parcelId', body: { parcelId: z.string(), place: z.string() },
+ * })
+ * ParcelScanned.topic // 'carrier.scans'
+ */
+export function external<const Type extends string, Shape extends z.ZodRawShape>(
+  topic: string,
+  { type, partitions, key, body }: ExternalOptions<Type, Shape>,
+): MessageType<Type, z.output<z.ZodObject<Shape>>, 'event', typeof EXTERNAL_SOURCE> {
+  const service = EXTERNAL_SOURCE
+  const kept = { ...DEFAULT_TOPIC, keep: DEFAULT_KEEP.commands }
+  declaredTopics.set(topic, { ...kept, name: topic, service, kind: 'external', partitions })
+  const make = (data: z.output<z.ZodObject<Shape>>) => ({ type, data })
+  return Object.assign(make, { type, kind: 'event' as const, service, topic, key, schema: z.object(body) })
+}
+
+export function isExternal({ service }: Pick<MessageInfo, 'service'>): boolean {
+  return service === EXTERNAL_SOURCE
 }
 
 /** The value of a message's key field: what its order is kept by. */

@@ -34,24 +34,22 @@ function asRead(rows: readonly RelayRow[]): readonly RelayRow[] {
   return rows.map((row) => ({ ...row, rows: transactions.get(row.transaction)?.length ?? 1 }))
 }
 
-/** A lane that has met a gap takes nothing of that source any more. */
-function endedByGap(): () => void {
-  const ended = new WeakMap<Lane, Set<string>>()
+/** A lane takes nothing below what it has seen of a source: what is sent again behind a gap counts as repeated. */
+function deafBehindGaps(): () => void {
+  const seen = new WeakMap<Lane, Map<string, number>>()
   return replaced(
     Lane.prototype,
     'add',
     (add) =>
-      function once(this: Lane, fetched) {
-        const sources = ended.get(this) ?? new Set()
-        ended.set(this, sources)
-        const changed = new Set<string>()
-        for (const each of fetched) {
-          const { source } = each.record
-          if (sources.has(source)) continue
-          for (const name of add.call(this, [each])) changed.add(name)
-          if (this.looksBelow(source, Number.POSITIVE_INFINITY)) sources.add(source)
-        }
-        return changed
+      function upwards(this: Lane, fetched) {
+        const highest = seen.get(this) ?? new Map<string, number>()
+        seen.set(this, highest)
+        const rising = fetched.filter(({ record: { source, sequence } }) => {
+          const isHigher = sequence > (highest.get(source) ?? -1)
+          if (isHigher) highest.set(source, sequence)
+          return isHigher
+        })
+        return add.call(this, rising)
       },
   )
 }
@@ -72,23 +70,25 @@ export const KAFKA_MUTANTS: readonly Mutant[] = [
         RelayStore.prototype,
         'waiting',
         (waiting) =>
-          async function cut(this: RelayStore) {
-            return asRead(await waiting.call(this))
+          async function cut(this: RelayStore, epoch) {
+            return asRead(await waiting.call(this, epoch))
           },
       ),
   },
-  { name: 'no scan behind a gap', favours: ['tail lost'], kafka: {}, install: endedByGap },
+  { name: 'no scan behind a gap', favours: ['tail lost'], kafka: {}, install: deafBehindGaps },
   {
     name: 'gap waited for by those who have read it',
     favours: ['tail lost'],
     kafka: {},
-    install: () => replaced(Lane.prototype, 'looksBelow', () => () => false),
-  },
-  {
-    name: 'lost record taken for a repetition',
-    favours: ['tail lost'],
-    kafka: {},
-    install: () => replaced(Lane.prototype, 'want', () => () => undefined),
+    install: () =>
+      replaced(
+        Lane.prototype,
+        'isAtGap',
+        (isAtGap) =>
+          function alone(this: Lane, source, sequence) {
+            return isAtGap.call(this, source, sequence) && !isAtGap.call(this, source, sequence - 1)
+          },
+      ),
   },
   {
     name: 'last records not sent again',

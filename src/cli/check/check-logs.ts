@@ -1,4 +1,5 @@
 // Logs and cursors: no gap in any sequence, every record in the partition of its key, no cursor above its head.
+import { EXTERNAL_SOURCE } from '../../kernel/message.ts'
 import { BARRIER } from '../../platform/log/barrier.ts'
 import { partitionFor } from '../../platform/log/murmur2.ts'
 import type { RecordBody } from '../../platform/log/record.ts'
@@ -23,7 +24,7 @@ interface StoredCursor {
 export async function checkLogs(context: CheckContext): Promise<Finding> {
   const findings = new Findings()
   for (const { schema, topics } of context.registry.schemas) {
-    if (topics.length === 0) continue
+    if (topics.length === 0 || schema === EXTERNAL_SOURCE) continue
     const store = context.storeOf(schema)
     const heads = await store.heads(schema)
     for (const head of heads) {

@@ -1,4 +1,5 @@
 // Which partitions hold messages that a service has not handled yet: until it has, services may disagree about a key.
+import { EXTERNAL_SOURCE } from '../../kernel/message.ts'
 import { partitionFor } from '../../platform/log/murmur2.ts'
 import type { Unhandled } from '../../platform/parking/stored-parking.ts'
 import { readUnhandled } from '../../platform/parking/stored-parking.ts'
@@ -81,7 +82,7 @@ export async function readHeads(context: CheckContext): Promise<ReadonlyMap<stri
 export async function readBounds({ registry, storeOf }: CheckContext): Promise<ReadonlyMap<string, Head>> {
   const heads = new Map<string, Head>()
   for (const { schema, topics } of registry.schemas) {
-    if (topics.length === 0) continue
+    if (topics.length === 0 || schema === EXTERNAL_SOURCE) continue
     for (const head of await storeOf(schema).heads(schema)) heads.set(placeName(head), head)
   }
   return heads

@@ -1,7 +1,8 @@
 // The logs of services whose databases are elsewhere, as Kafka brings them: read like those of an own database.
-import { topicNamed } from '../../kernel/message.ts'
+import { EXTERNAL_SOURCE, topicNamed, type MessageInfo } from '../../kernel/message.ts'
 import type { Clock, Head, Log, LogRange, LogRow } from '../ports.ts'
 import type { KafkaAddress } from './address.ts'
+import { fromOutside } from './external-record.ts'
 import { Fetcher, type FetcherOptions, type Reading } from './fetcher.ts'
 import { NOTHING_TOLD } from '../runtime/channels.ts'
 import { Lane } from './lane.ts'
@@ -24,6 +25,8 @@ export interface KafkaLogOptions {
   readonly clock: Clock
   /** What groups of this process hear of services elsewhere. */
   readonly topics: readonly string[]
+  /** Those of them that somebody else writes, with what travels there. */
+  readonly externals?: ReadonlyMap<string, MessageInfo>
   /** Whether a group here hears of this source over Kafka: what an own database has is read there. */
   readonly reads: (topic: string, source: string) => boolean
   /** Whether this process works on the partition, of topics that have so many. */
@@ -60,6 +63,8 @@ interface OpenLane {
   topicId: string | undefined
   /** From the first offset that Kafka keeps: what is not found from there is missing. */
   isFromStart: boolean
+  /** The first offset that Kafka keeps, as far as it was met. */
+  logStart: number
   /** Offsets of strangers that are not kept yet: a restart has to find them again. */
   readonly strangers: Set<bigint>
   /** Sources under whose name another log writes here too: nothing of them is read from there on. */
@@ -97,7 +102,11 @@ export class KafkaLog implements Log {
         isolation: 'uncommitted',
         failed: observer.failed,
         deliver: (reading, records, topicId) => this.#deliver(reading, records, topicId),
-        outOfRange: (reading, { first }) => this.#beginAgain(reading, first),
+        outOfRange: (reading, { first }) => {
+          const open = this.#lanes.get(`${reading.topic}/${reading.partition}`)
+          if (open !== undefined) open.logStart = Number(first)
+          this.#beginAgain(reading, first)
+        },
       },
       () => this.#readings(),
     )
@@ -106,15 +115,22 @@ export class KafkaLog implements Log {
   #open(topic: string, partition: number): void {
     const known = this.#options.positions.find((each) => each.topic === topic && each.partition === partition)
     const offset = BigInt(known?.offset ?? 0)
+    const lookedFor = new Map<string, number>()
     this.#lanes.set(`${topic}/${partition}`, {
       reading: { topic, partition, offset, isFull: false },
-      lane: new Lane(),
+      lane: this.#newLane(topic, offset, lookedFor),
       topicId: known?.topicId,
       isFromStart: offset === 0n,
+      logStart: 0,
       strangers: new Set(),
       stopped: new Set(),
-      lookedFor: new Map(),
+      lookedFor,
     })
+  }
+
+  #newLane(topic: string, offset: bigint, lookedFor: ReadonlyMap<string, number>): Lane {
+    const risesFrom = this.#options.externals?.has(topic) === true ? Number(offset) : undefined
+    return new Lane(lookedFor, { risesFrom })
   }
 
   start(): void {
@@ -154,7 +170,8 @@ export class KafkaLog implements Log {
     open.topicId = topicId
     const ours: { record: RelayedRecord; offset: bigint }[] = []
     for (const fetched of records) {
-      const record = fromKafka(fetched)
+      const external = this.#options.externals?.get(reading.topic)
+      const record = external === undefined ? fromKafka(fetched) : fromOutside(fetched, external, topicId)
       if ('stranger' in record)
         this.#takeStranger(open, { ...fetched, topicId, code: record.code, why: record.stranger })
       // What nobody reads here would never be dropped, and fill the lane for the others.
@@ -167,6 +184,7 @@ export class KafkaLog implements Log {
 
   #follows({ stopped }: OpenLane, { topic, source, logId }: RelayedRecord): boolean {
     if (!this.#options.reads(topic, source) || stopped.has(source)) return false
+    if (source === EXTERNAL_SOURCE) return true
     const judgement = this.#known.judge(source, logId)
     if (judgement === 'unknown') stopped.add(source)
     return judgement === 'known'
@@ -218,14 +236,16 @@ export class KafkaLog implements Log {
     const open = this.#lanes.get(`${reading.topic}/${reading.partition}`)
     reading.offset = offset
     reading.isFull = false
-    open?.stopped.clear()
-    if (open !== undefined) Object.assign(open, { lane: new Lane(open.lookedFor), isFromStart: true })
+    if (open === undefined) return
+    open.stopped.clear()
+    Object.assign(open, { lane: this.#newLane(reading.topic, offset, open.lookedFor), isFromStart: true })
   }
 
   async heads(source: string): Promise<readonly Head[]> {
     const announced = this.#announced.get(source)
     const heads: Head[] = []
-    for (const { reading, lane, stopped } of this.#lanes.values()) {
+    for (const open of this.#lanes.values()) {
+      const { reading, lane, stopped } = open
       const { topic, partition } = reading
       const end = lane.endOf(source)
       const told = announced?.get(`${topic}/${partition}`)
@@ -236,12 +256,12 @@ export class KafkaLog implements Log {
         partition,
         generation: told?.generation ?? 1,
         incarnation: end?.incarnation ?? 1,
-        first: told?.first ?? 0,
+        first: told?.first ?? (source === EXTERNAL_SOURCE ? open.logStart : 0),
         made: told?.made ?? 1,
         // One above what there is, so that whoever reads on finds it missing and stands still.
         next: (end?.next ?? 0) + (stopped.has(source) ? 1 : 0),
         appendedAt: end?.appendedAt ?? 0,
-        announced: told ?? NOTHING_TOLD,
+        ...(source === EXTERNAL_SOURCE ? undefined : { announced: told ?? NOTHING_TOLD }),
       })
     }
     return heads
@@ -257,7 +277,8 @@ export class KafkaLog implements Log {
   }
 
   #readLane(open: OpenLane, { source, all, limit }: LaneQuestion): readonly LogRow[] {
-    const [lowest = 0, ...higher] = all.toSorted((one, other) => one - other)
+    const kept = source === EXTERNAL_SOURCE ? all.map((from) => Math.max(from, open.logStart)) : all
+    const [lowest = 0, ...higher] = kept.toSorted((one, other) => one - other)
     const rows = [...(open.lane.read(source, lowest, limit) ?? [])]
     if (rows.length === 0) this.#lookFor(open, source, lowest)
     else if ((open.lookedFor.get(source) ?? Infinity) <= lowest) open.lookedFor.delete(source)
@@ -276,7 +297,10 @@ export class KafkaLog implements Log {
    */
   #lookFor(open: OpenLane, source: string, from: number): void {
     const { lane, isFromStart, lookedFor, reading } = open
-    if (lane.hasDropped(source, from)) this.#beginAgain(reading, 0n)
+    if (source === EXTERNAL_SOURCE) {
+      // A number of others is an offset; where ours lie is not known.
+      if (lane.read(source, from, 1) === undefined) this.#beginAgain(reading, BigInt(from))
+    } else if (lane.hasDropped(source, from)) this.#beginAgain(reading, 0n)
     else if (lane.read(source, from, 1) !== undefined && !lane.isAtGap(source, from)) return
     else if (!isFromStart || lookedFor.get(source) !== from) {
       lookedFor.set(source, from)

@@ -329,3 +329,21 @@ test('whatever arrives and is read in between: each number once, in order, and a
     }),
   )
 })
+
+test('of a topic of others the numbers leave some out, and what lies before its beginning is not known', () => {
+  const lane = new Lane(undefined, { risesFrom: 10 })
+  const add = (...numbers: number[]) => {
+    laneOf(
+      numbers.map((sequence) => ({ source: 'external', sequence })),
+      { lane },
+    )
+  }
+  add(10, 13, 20)
+  const read = (from: number) => lane.read('external', from, 10)?.map(({ first }) => first)
+  assert.deepEqual([read(9), read(10), read(11)], [undefined, [10, 13, 20], [13, 20]])
+  lane.drop('external', 14)
+  assert.deepEqual([read(13), read(14), lane.endOf('external')?.next], [undefined, [20], 21])
+  lane.drop('external', 21)
+  add(30)
+  assert.deepEqual([read(20), read(21), read(25)], [undefined, [30], [30]])
+})

@@ -44,13 +44,23 @@ interface SourceLane {
 /** More rows than this and the partition is left out of the requests until some were read. */
 const FULL_ROWS = 2000
 
+export interface LaneOptions {
+  /** A topic of others, whose numbers only rise, from where it is read. */
+  readonly risesFrom?: number | undefined
+}
+
 export class Lane {
   readonly #sources = new Map<string, SourceLane>()
   readonly #lookedFor: ReadonlyMap<string, number>
+  readonly #hasHoles: boolean
+  /** With holes: what lies below was read, or was never asked for. */
+  #keptFrom: number
 
   /** @param lookedFor by source: the sequence that a reader needs and that was not where it should be. */
-  constructor(lookedFor: ReadonlyMap<string, number> = new Map()) {
+  constructor(lookedFor: ReadonlyMap<string, number> = new Map(), { risesFrom }: LaneOptions = {}) {
     this.#lookedFor = lookedFor
+    this.#hasHoles = risesFrom !== undefined
+    this.#keptFrom = risesFrom ?? 0
   }
 
   /** Adds what was fetched, in the order of the offsets. @returns the sources that have something new to read. */
@@ -76,6 +86,7 @@ export class Lane {
     if (sequence < lane.next) return isMissing(lane, sequence) && refill(lane, rowOf(record, offset))
     const isNews = sequence === lane.next || sequence >= lane.seen
     lane.seen = Math.max(lane.seen, sequence + 1)
+    if (this.#hasHoles) lane.next = sequence
     if (sequence > lane.next) {
       lane.isGap = true
       return isNews
@@ -113,7 +124,9 @@ export class Lane {
   /** Rows of a source from a sequence on; undefined where they lie before what the lane knows. */
   read(source: string, from: number, limit: number): readonly FetchedRow[] | undefined {
     const lane = this.#sources.get(source)
+    if (this.#hasHoles && from < this.#keptFrom) return undefined
     if (lane === undefined) return []
+    if (this.#hasHoles) return rowsFrom(lane.rows, from, limit)
     const { missing, lowest, next } = lane
     if (missing !== undefined && from < lowest && from >= (missing.rows[0]?.first ?? missing.next)) {
       return rowsFrom(missing.rows, from, limit)
@@ -140,7 +153,10 @@ export class Lane {
     const lane = this.#sources.get(source)
     if (lane === undefined) return
     const last = dropBelow(lane.rows, below)
-    if (last !== undefined) lane.readUpTo = last.offset
+    if (last !== undefined) {
+      lane.readUpTo = last.offset
+      this.#keptFrom = last.last + 1
+    }
     if (lane.missing !== undefined) dropBelow(lane.missing.rows, below)
   }
 

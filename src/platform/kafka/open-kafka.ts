@@ -9,6 +9,7 @@ import type { Clock, Log } from '../ports.ts'
 import { StoreRefused } from '../ports.ts'
 import type { Database } from '../runtime/lonja.ts'
 import type { Observer } from '../runtime/observer.ts'
+import { externalMessages } from '../runtime/external-messages.ts'
 import { buildRegistry, type Registry } from '../runtime/registry.ts'
 import type { Settings } from '../settings.ts'
 import { placesWith } from '../store/open-databases.ts'
@@ -16,6 +17,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { KafkaAddress } from './address.ts'
 import { checkKafka, KafkaUnavailable } from './check-kafka.ts'
+import { countPartitions, ExternalTopics } from './external-topics.ts'
 import { headsTopic } from './heads-record.ts'
 import { kafkaReason } from './kafka-error.ts'
 import { KafkaCounts, kafkaHealth, type KafkaHealth } from './kafka-health.ts'
@@ -75,7 +77,9 @@ function topicsUsed({ settings, services, chosen }: OpenKafkaOptions): readonly 
   const names = services.map(({ name }) => name)
   const databases = placesWith(settings, names, chosen).map((place) => place.services)
   const { shipped, read } = topicsOf(buildRegistry(services), { databases, chosen })
-  return [...new Set([...shipped, ...read])].map(topicNamed).concat(headsTopic)
+  // What others have to make ends no start of ours.
+  const own = [...new Set([...shipped, ...read])].map(topicNamed).filter(({ kind }) => kind !== 'external')
+  return [...own, headsTopic]
 }
 
 /** What is asked of the application that runs on it. */
@@ -97,6 +101,7 @@ export class OpenKafka {
   readonly #counts = new KafkaCounts()
   #watch: KafkaWatch | undefined
   #reader: Reader | undefined
+  #externalTopics: ExternalTopics | undefined
   #strangers: Strangers | undefined
   #outward: Outward | undefined
   #cancelWriting = (): void => undefined
@@ -166,7 +171,15 @@ export class OpenKafka {
     const strangers = new Strangers({ ...this.#options, registry, databases, newId })
     this.#strangers = strangers
     const known = new KnownLogs(await logStore.read(), settings.kafkaIgnoredLogs)
+    const externals = externalMessages(this.#options.services)
+    const outside = topics.filter((topic) => externals.has(topic))
+    if (outside.length > 0) {
+      const count = (): ReturnType<typeof countPartitions> => countPartitions(this.#address, outside)
+      this.#externalTopics = new ExternalTopics({ topics: outside, clock, countPartitions: count })
+      this.#externalTopics.start()
+    }
     const log = new KafkaLog({
+      externals,
       address: this.#address,
       clock,
       topics,
@@ -242,6 +255,7 @@ export class OpenKafka {
     return [
       ...relays,
       ...(this.#outward?.health() ?? []),
+      ...(this.#externalTopics?.health() ?? []),
       ...this.#readerHealth(),
       ...(watch === undefined ? [] : [watch]),
     ]
@@ -300,6 +314,7 @@ export class OpenKafka {
   async stop(): Promise<void> {
     this.#cancelWriting()
     await this.#outward?.stop()
+    await this.#externalTopics?.stop()
     const { log, store, logStore } = this.#reader ?? {}
     this.#strangers?.stop()
     await this.#watch?.stop()

@@ -8,7 +8,6 @@ import type { DeadLetter } from './dead-letter.ts'
  *
  * - KAFKA_NO_HEADERS: no relay wrote it. KAFKA_BROKEN_HEADERS: its numbers are none.
  * - KAFKA_WRONG_PLACE: written for another topic or partition. KAFKA_NO_JSON: its body can not be read.
- * - KAFKA_NO_KEY: a record of somebody else's topic lacks the key by which its order is kept.
  * - KAFKA_UNKNOWN_MESSAGE: sent by hand to a retry topic, as a message that no contract has.
  */
 export type StrangerCode =
@@ -16,7 +15,6 @@ export type StrangerCode =
   | 'KAFKA_BROKEN_HEADERS'
   | 'KAFKA_WRONG_PLACE'
   | 'KAFKA_NO_JSON'
-  | 'KAFKA_NO_KEY'
   | 'KAFKA_UNKNOWN_MESSAGE'
 
 /** No contract declares it: whatever reads the letter's record as a message finds that nobody handles it. */

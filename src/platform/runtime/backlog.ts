@@ -98,7 +98,9 @@ async function readSource(source: string, cursors: readonly Cursor[], options: B
 /** Records from the cursor's position on, without a gap; nothing above a gap is ever applied. */
 function contiguous(cursor: Cursor, rows: readonly LogRow[], { alarm }: BacklogOptions): LogRecord[] {
   const records: LogRecord[] = []
+  const { channel } = cursor
   let position = cursor.next
+  const mayJump = channel.hasHoles && (isNew(cursor) || cursor.next >= channel.first)
   for (const row of rows.toSorted((one, other) => one.last - other.last)) {
     if (row.last < position) continue
     if (row.incarnation < cursor.incarnation) continue
@@ -107,17 +109,25 @@ function contiguous(cursor: Cursor, rows: readonly LogRow[], { alarm }: BacklogO
       if (!isNew(cursor)) alarm(cursor, message, 'source-went-back')
       cursor.incarnation = row.incarnation
     }
-    if (row.first > position) break
+    if (row.first > position && !mayJump) break
+    // Its own number, so that what is said of the cursor is said of the record that is next.
+    if (mayJump && records.length === 0) cursor.next = Math.max(position, row.first)
+    position = Math.max(position, row.first)
     records.push(...recordsOf(cursor.channel.source, row, position))
     position = row.last + 1
     if (records.length >= MAX_RECORDS_A_CURSOR) break
   }
-  if (records.length === 0) alarm(cursor, missingText(cursor, position), 'gap')
+  // Of a topic of others more is on its way, as long as it is kept.
+  if (records.length === 0 && !mayJump) alarm(cursor, missingText(cursor, position), 'gap')
   return records
 }
 
 /** A group whose database was put back to before what its source still keeps can't be helped by waiting. */
-function missingText({ channel: { source, first } }: Cursor, position: number): string {
+function missingText({ channel: { source, first, topic, hasHoles } }: Cursor, position: number): string {
+  if (hasHoles) {
+    const gone = `the records of ${topic} from ${position} to ${first - 1} are no longer kept on Kafka`
+    return `${gone}: go on without them by \`lonja offsets reset\``
+  }
   if (position >= first) return `record ${position} is missing in ${source}'s log`
   return `record ${position} is no longer kept: ${source}'s log begins at ${first}. Restore a younger backup`
 }

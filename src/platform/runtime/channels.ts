@@ -1,4 +1,5 @@
 // What a process knows of the log: where each partition of each source ends, and how far each group has read it.
+import { EXTERNAL_SOURCE } from '../../kernel/message.ts'
 import { beginningText } from '../log/beginning.ts'
 import { partitionFor } from '../log/murmur2.ts'
 import type { LogRecord } from '../log/record.ts'
@@ -15,6 +16,8 @@ export interface Channel {
   readonly partition: number
   /** How many partitions the topic has here by now: leases go by (count, partition). */
   partitions: number
+  /** Somebody else's topic: numbers are Kafka's offsets, which only rise. */
+  readonly hasHoles: boolean
   generation: number
   /** The generation that the partition was made in. */
   made: number
@@ -154,7 +157,9 @@ export class Channels {
   /** Of logs elsewhere nothing is known before they have told: until then no limit may go by them. */
   doubt(isElsewhere: (source: string) => boolean): void {
     this.#isElsewhere = isElsewhere
-    for (const channel of this.all) if (isElsewhere(channel.source)) channel.announced = NOTHING_TOLD
+    // Nobody tells where a topic of others ends, so no limit waits for that.
+    const doubted = this.all.filter(({ source, hasHoles }) => !hasHoles && isElsewhere(source))
+    for (const channel of doubted) channel.announced = NOTHING_TOLD
   }
 
   /** Partitions that were declared and are not there: the database was made for fewer. */
@@ -255,6 +260,7 @@ function newChannel(
 ): Channel {
   const channel: Channel = {
     ...place,
+    hasHoles: place.source === EXTERNAL_SOURCE,
     generation: place.made,
     incarnation: 1,
     first: 0,

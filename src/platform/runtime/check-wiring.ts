@@ -1,7 +1,7 @@
 // What types can't say about the wiring of services, said at start with a sentence for each thing that is wrong.
 import { topicsOfFeed } from '../../kernel/feed.ts'
 import type { AnyMessageType } from '../../kernel/message.ts'
-import { keptMs, topicNamed } from '../../kernel/message.ts'
+import { EXTERNAL_SOURCE, isExternal, keptMs, topicNamed } from '../../kernel/message.ts'
 import type { Service } from '../../kernel/service.ts'
 import type { Saga } from '../../kernel/saga.ts'
 import { eventsOf, sagaProblems } from '../../kernel/saga.ts'
@@ -21,6 +21,8 @@ export function checkWiring(services: readonly Service[]): void {
     ...services.flatMap((service) => parkingProblems(service, topicsReadBy(service))),
     ...services.flatMap(forgetfulTopics),
     ...services.flatMap(feedProblems),
+    ...services.flatMap(externalFolds),
+    ...oddExternals(services),
   ]
   if (problems.length > 0) throw new Error(`The services do not fit together:\n- ${problems.join('\n- ')}`)
 }
@@ -110,10 +112,39 @@ function silentSources(service: Service, services: readonly Service[]): string[]
   ]
   return heard
     .filter(
-      ({ kind, type }) =>
-        kind === 'event' && !services.some((other) => other.publishes.some((event) => event.type === type)),
+      ({ kind, type, service: from }) =>
+        kind === 'event' &&
+        from !== EXTERNAL_SOURCE &&
+        !services.some((other) => other.publishes.some((event) => event.type === type)),
     )
     .map(({ type }) => `${service.name} hears ${type}, which nobody publishes.`)
+}
+
+/** A projection is made anew from logs that are kept for ever: nobody promises that of somebody else's. */
+function externalFolds({ name, projections }: Service): string[] {
+  return projections.flatMap((projection) =>
+    projection.folds
+      .filter(({ event }) => isExternal(event))
+      .map(({ event }) => {
+        const reads = `The projection ${name}.${projection.name} reads ${event.topic}, which is somebody else's`
+        return `${reads}: have a handler say an event of its own, and read that.`
+      }),
+  )
+}
+
+/** Two contracts may name one topic, but it has one shape. */
+function oddExternals(services: readonly Service[]): string[] {
+  const heard = new Set(
+    services.flatMap((service) => service.handlers.map(({ message }) => message)).filter(isExternal),
+  )
+  const byTopic = Map.groupBy(heard, ({ topic }) => topic)
+  const own = new Set(services.flatMap(({ topics }) => topics.map(({ name }) => name)))
+  return [...byTopic].flatMap(([topic, messages]) => [
+    ...(messages.length > 1
+      ? [`${topic} is declared ${messages.length} times as somebody else's topic: once is enough.`]
+      : []),
+    ...(own.has(topic) ? [`${topic} is declared as somebody else's topic, and a service of ours writes it.`] : []),
+  ])
 }
 
 /** What is rebuilt from records that went would lack what they told. */

@@ -1,5 +1,6 @@
 // The running application: one runtime a database, and what the server and the command line ask of all of them.
 import type { RelayDesk } from '../kafka/relay-desk.ts'
+import { EXTERNAL_SOURCE } from '../../kernel/message.ts'
 import type { Reader, Reply, StoryEntry } from '../../kernel/route.ts'
 import type { Service } from '../../kernel/service.ts'
 import type { Application, GroupLag, PartHealth, Submission } from '../application.ts'
@@ -28,6 +29,7 @@ import { beginFeeds } from './feed-beginnings.ts'
 import type { Observer } from './observer.ts'
 import { createReader } from './reader.ts'
 import type { Registry } from './registry.ts'
+import { externalMessages } from './external-messages.ts'
 import { buildRegistry, reactionsOf } from './registry.ts'
 import { Runtime } from './runtime.ts'
 import { inStoryOrder } from './story-order.ts'
@@ -242,7 +244,7 @@ export class Lonja implements Application {
 
   /** Where the service's log is read. */
   logOf(service: string): Log {
-    return this.#options.logOf?.(service) ?? this.storeOf(service)
+    return this.#options.logOf?.(service) ?? (service === EXTERNAL_SOURCE ? NO_LOG : this.storeOf(service))
   }
 
   /** The database that keeps the service's tables. */
@@ -340,11 +342,23 @@ export class Lonja implements Application {
       if (known === undefined || known.status === 'healthy') groups.set(lag.group, healthOfLag(lag))
     }
     for (const [group, health] of groups) groups.set(group, withParked(health, this.parked(group)))
-    return [...stores, ...groups.values(), ...((await this.#options.relays?.health()) ?? [])]
+    const outside = this.#options.relays === undefined ? this.#withoutKafka() : await this.#options.relays.health()
+    return [...stores, ...groups.values(), ...outside]
+  }
+
+  /** What services here hear of others can't come without Kafka. */
+  #withoutKafka(): readonly PartHealth[] {
+    return [...externalMessages(this.services).keys()].map((topic): PartHealth => {
+      const detail = 'needs Kafka: name one with --log kafka://host:9092'
+      return { part: `external topic ${topic}`, status: 'degraded', detail }
+    })
   }
 }
 
-function healthOfLag({ group, head, next, stopped, oneByOne, paused, topic, partition }: GroupLag): PartHealth {
+/** Topics of others, where there is no Kafka. */
+const NO_LOG: Log = { heads: async () => [], readLog: async () => [] }
+
+function healthOfLag({ group, source, head, next, stopped, oneByOne, paused, topic, partition }: GroupLag): PartHealth {
   const part = `group ${group}`
   const degraded = (detail: string): PartHealth => ({ part, status: 'degraded', detail })
   const alone = oneByOne === undefined ? '' : `handles ${topic}/${partition} ${oneByOne}`
@@ -353,6 +367,10 @@ function healthOfLag({ group, head, next, stopped, oneByOne, paused, topic, part
     return degraded(`stands still at ${topic}/${partition}: ${stopped}${alone === '' ? '' : `; ${alone}`}`)
   }
   if (alone !== '') return degraded(alone)
+  if (source === EXTERNAL_SOURCE && next > head && head > 0) {
+    const less = `${topic}/${partition} ends at ${head} and was read to ${next}: it was made anew, or lost records`
+    return degraded(`${less}. Begin again with \`lonja offsets reset\``)
+  }
   if (head - next > LAG_DEGRADED) return degraded(`${head - next} records behind on ${topic}/${partition}`)
   return { part, status: 'healthy', detail: 'keeps up' }
 }

@@ -193,7 +193,7 @@ export class Outbox {
       id: `${outcome.effect}:${key}:${rules.part(outcome.request)}`,
       effect: outcome.effect,
       key,
-      partition: origin.partition,
+      partition: origin.partition % this.#channels.workPartitions,
       request: outcome.request,
       correlation: origin.correlation,
       cause: origin.cause,
@@ -207,7 +207,9 @@ export class Outbox {
     }
   }
 
-  #schedule(outcome: Outcome, { service, partition, correlation }: Origin): void {
+  #schedule(outcome: Outcome, { service, partition: from, correlation }: Origin): void {
+    // A topic of others may have more partitions than work is shared out by.
+    const partition = from % this.#channels.workPartitions
     if ('saga' in outcome) {
       const name = sagaTimerName(outcome.saga)
       this.timers.push({ service, due: outcome.at, partition, name, key: outcome.key, command: undefined, correlation })

@@ -1,6 +1,6 @@
 // The declared services as the runtime runs them: who hears what, which table keeps what, in which order all is locked.
 import type { AnyMessageType, Message, MessageInfo, Topic } from '../../kernel/message.ts'
-import { topicNamed } from '../../kernel/message.ts'
+import { EXTERNAL_SOURCE, isExternal, topicNamed } from '../../kernel/message.ts'
 import type { AnyRef, Context, Held, Output, StateKind } from '../../kernel/handler.ts'
 import type { AnyEffect } from '../../kernel/effect.ts'
 import { type Feed, type FeedRule, topicsOfFeed } from '../../kernel/feed.ts'
@@ -41,6 +41,7 @@ import {
   trailTable,
 } from '../store/tables.ts'
 import { feedGroup } from './feed-group.ts'
+import { checked, externalMessages, externalSchemas } from './external-messages.ts'
 import type { SagaAlarm } from './saga-reaction.ts'
 import {
   sagaDeathReaction,
@@ -210,7 +211,10 @@ function groupsOf(service: Service): Group[] {
     heard.set(message.type, message)
     reactions.set(message.type, [...(reactions.get(message.type) ?? []), reaction])
   }
-  for (const handler of handlersOf(service)) hear(handler.message, { ...handler, service: service.name })
+  for (const handler of handlersOf(service)) {
+    const reaction = { ...handler, service: service.name }
+    hear(handler.message, isExternal(handler.message) ? checked(handler.message, reaction) : reaction)
+  }
   for (const saga of service.sagas) {
     for (const event of eventsOf(saga).values()) hear(event, sagaReaction(service.name, saga, event))
   }
@@ -304,6 +308,7 @@ function sendersOf(services: readonly Service[]): ReadonlyMap<string, readonly s
   for (const { name, activeFeeds } of services) {
     for (const topic of activeFeeds.flatMap(topicsOfFeed)) senders.set(topic.name, new Set([name]))
   }
+  for (const topic of externalMessages(services).keys()) senders.set(topic, new Set([EXTERNAL_SOURCE]))
   return new Map([...senders].map(([topic, names]) => [topic, [...names].toSorted()]))
 }
 
@@ -345,6 +350,7 @@ function schemasOf(
       topics: [],
     },
     ...own,
+    ...externalSchemas(services, SCHEMA_VERSION),
   ]
 }
 

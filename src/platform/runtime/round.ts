@@ -216,7 +216,7 @@ export class Round {
     for (let index = 0; index < records.length; index += 1) {
       const record = records[index]
       // Applying anything above a gap would hide a lost record for ever.
-      if (record?.sequence !== position) break
+      if (record === undefined || !isNext(cursor, record.sequence, position)) break
       if (record.generation !== generation) this.#passed.set(cursor, (generation = record.generation))
       // In another partition a key's earlier records may be unread, or be parked by now.
       const { crossing } = cursor
@@ -226,7 +226,7 @@ export class Round {
         this.#halted.add(cursor)
         break
       }
-      position += 1
+      position = record.sequence + 1
     }
     if (position !== cursor.next) this.#positions.set(cursor, position)
   }
@@ -363,6 +363,11 @@ export class Round {
       channel.appendedAt = Math.max(channel.appendedAt, this.#context.now)
     })
   }
+}
+
+/** The numbers of others only rise; those of our own logs have no holes. */
+function isNext({ channel }: Cursor, sequence: number, position: number): boolean {
+  return channel.hasHoles ? sequence >= position : sequence === position
 }
 
 /** Whether a cursor stands still at this moment. */
