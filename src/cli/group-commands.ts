@@ -50,6 +50,32 @@ const resume: Command = {
   run: async (call) => (await import('./pause.ts')).pause(call, 'resume'),
 }
 
+const resetOffsets: Command = {
+  name: 'offsets reset',
+  words: 'GROUP',
+  summary: "Sets a consumer group's offsets: forwards over records, or back for a projection.",
+  description: [
+    'Without --apply it only tells what it would do. Forwards, what is left out is never handled by the group. Back ' +
+      'goes a projection alone, by a rebuild from the beginning of its logs: any other group would do things twice.',
+    'A sequence belongs to one partition of one source; `lonja groups --partitions` shows them. It is audited. The ' +
+      'key needs the role operator.',
+  ],
+  flags: flagsOf({
+    to: { value: 'PLACE', description: 'earliest, a sequence such as 1200, or a time such as 2026-11-21T09:30:00Z.' },
+    topic: { value: 'TOPIC', description: 'Only what it reads of this topic.' },
+    partition: { value: 'N', description: 'Only this partition number.' },
+    source: { value: 'SERVICE', description: 'Only what this service appended.' },
+    reason: { value: 'WHY', description: 'Goes into the audit; no personal data.' },
+    apply: { description: 'Does it.' },
+  }),
+  settings: SERVER_SETTINGS,
+  examples: [
+    'lonja offsets reset notifications --to 2026-11-21T09:30:00Z --reason "no old news"',
+    'lonja offsets reset orders --topic payments.events --partition 3 --to 1201 --reason "lost" --apply',
+  ],
+  run: async (call) => (await import('./offsets.ts')).resetOffsets(call),
+}
+
 const audit: Command = {
   name: 'audit',
   words: '',
@@ -68,4 +94,4 @@ const audit: Command = {
   run: async (call) => (await import('./audit.ts')).audit(call),
 }
 
-export const groupCommands: readonly Command[] = [groups, pause, resume, audit]
+export const groupCommands: readonly Command[] = [groups, pause, resume, resetOffsets, audit]

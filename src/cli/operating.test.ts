@@ -91,6 +91,20 @@ suite('an operator at the command line', () => {
     assert.match(one.out, /^orders +shipping\.events\/3 +shipping +0 +0 +0 +running +\S+$/m)
   })
 
+  test('sets offsets: tells first, refuses to go back, and rebuilds a projection', async () => {
+    const reason = ['--reason', 'a test'] as const
+    const told = await lonja('offsets', 'reset', 'orders.order_list', '--to', 'earliest', ...reason)
+    assert.equal(told.code, 0, told.err)
+    assert.match(told.out, /orders\.events\/\d of orders +from \d+ +to 0 +\d+ again/)
+    assert.match(told.out, /would be rebuilt from the beginning of its logs.*--apply/)
+    const back = await lonja('offsets', 'reset', 'orders', '--to', 'earliest', '--apply', ...reason)
+    assert.deepEqual([back.code, /only a projection may be set back/.test(back.err)], [1, true])
+    const nothing = await lonja('offsets', 'reset', 'orders', '--to', '2100-01-01', '--apply', ...reason)
+    assert.match(nothing.out, /orders stands there already/)
+    const wrong = await lonja('offsets', 'reset', 'orders', '--to', 'yesterday', ...reason)
+    assert.deepEqual([wrong.code, /--to is "yesterday": write earliest/.test(wrong.err)], [2, true])
+  })
+
   test('pauses, looks, resumes, and finds all of it in the audit and in a file', async () => {
     const paused = await lonja('pause', 'notifications', '--partition', '2', '--reason', 'the mail server moves')
     assert.match(paused.out, /Paused of notifications: partition 2\./)

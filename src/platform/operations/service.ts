@@ -10,6 +10,8 @@ import { kafkaCodes, kafkaRoutes } from './kafka-routes.ts'
 import { letterCodes } from './letter-codes.ts'
 import { letterRoutes } from './letter-routes.ts'
 import { parkedRoutes } from './parked-routes.ts'
+import { offsetRoutes } from './offset-routes.ts'
+import { offsetCodes } from './offset-targets.ts'
 import { redriveRoutes } from './redrive-routes.ts'
 import { pauseRoutes } from './pause-routes.ts'
 import { pauseCodes } from './pause-state.ts'
@@ -23,6 +25,7 @@ export const operationCodes = {
   ...letterCodes,
   ...sagaCodes,
   ...pauseCodes,
+  ...offsetCodes,
   ...scalingCodes,
   ...relayCodes,
   ...kafkaCodes,
@@ -64,6 +67,7 @@ export function operationsOf(lonja: Lonja, { editsNeedApproval }: OperationSetti
       ...pauseRoutes(lonja),
       ...scalingRoutes(lonja.scaling),
       ...relayRoutes(lonja.relayDesk),
+      ...offsetRoutes(lonja),
       ...auditRoutes(lonja),
       ...kafkaRoutes(lonja),
       ...rebuildRoutes(lonja.rebuilds),

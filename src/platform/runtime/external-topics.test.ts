@@ -6,8 +6,10 @@ import { entity } from '../../kernel/entity.ts'
 import { on } from '../../kernel/handler.ts'
 import { contract, external } from '../../kernel/message.ts'
 import { projection } from '../../kernel/projection.ts'
+import type { Route } from '../../kernel/route.ts'
 import { service } from '../../kernel/service.ts'
 import { createVirtualClock } from '../../testing/virtual-clock.ts'
+import { offsetRoutes } from '../operations/offset-routes.ts'
 import type { Head, Log, LogRow } from '../ports.ts'
 import { membershipAlone } from '../store/membership-alone.ts'
 import { openSqlite } from '../store/sqlite.ts'
@@ -113,6 +115,15 @@ test('a new group begins with what is kept, and one that has read stands still w
   await noticed()
   assert.deepEqual(await degrees(), [700, 702])
   assert.match(alarms.join(), /^the records of weather\.stations from 703 to 899 are no longer kept on Kafka: go on/)
+
+  // A person lets it go on behind them.
+  const [route] = offsetRoutes(lonja)
+  const asked = { to: 'earliest', dryRun: false, reason: 'they are gone' }
+  const by = { principal: 'ana', role: 'operator', newId: () => lonja.newId() }
+  const request = { params: { group: 'climate' }, body: asked, ...by }
+  await route?.rules.handle(request as unknown as Parameters<Route['rules']['handle']>[0])
+  await lonja.settled()
+  assert.deepEqual(await degrees(), [700, 702, 900, 901])
   await stop()
 })
 

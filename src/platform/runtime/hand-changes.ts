@@ -1,4 +1,4 @@
-// What people change beside the log, here or in another process: what is parked and what is paused.
+// What people change beside the log, here or in another process: what is parked, what is paused, where groups stand.
 import type { PauseMemory } from '../operations/pause-memory.ts'
 import { PAUSE_NEWS } from '../operations/pause-memory.ts'
 import type { Parking } from '../parking/parking.ts'
@@ -6,11 +6,16 @@ import { PARKING_NEWS } from '../parking/parking.ts'
 import type { Membership } from '../ports.ts'
 import type { TimerWatch } from './timer-watch.ts'
 
+/** What is announced to other processes when a person set a group's offsets. No service has this name. */
+export const CURSOR_NEWS = '#cursors'
+
 export interface HandChangesOptions {
   readonly membership: Membership
   readonly parking: Parking
   readonly pauses: PauseMemory
   readonly timers: TimerWatch
+  /** Cursors have moved: what is kept in memory of them is void. */
+  readonly cursorsMoved: () => void
 }
 
 export class HandChanges {
@@ -22,9 +27,10 @@ export class HandChanges {
 
   /** Another process announced, or may have and was not heard. */
   hear(news: readonly string[] | 'all'): void {
-    const { parking, pauses } = this.#options
+    const { parking, pauses, cursorsMoved } = this.#options
     if (news === 'all' || news.includes(PARKING_NEWS)) parking.forget()
     if (news === 'all' || news.includes(PAUSE_NEWS)) pauses.isStale = true
+    if (news !== 'all' && news.includes(CURSOR_NEWS)) cursorsMoved()
   }
 
   /** A person changed something through this process. */

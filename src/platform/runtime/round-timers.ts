@@ -40,10 +40,12 @@ export function mayFire(channels: Channels, timer: TimerRow, progress?: Progress
     if (channel.generation > 1 && isCrossing(channel, service)) return false
     if (announced !== undefined && !isReadUpTo(channel, announced, { service, due })) return false
     const end = channel.next + (progress?.fresh.get(channel)?.records.length ?? 0)
-    // Of a log elsewhere only what is new has arrived since the start: it may end before what was read in a run before.
-    return channel.cursors.every(
-      (cursor) => cursor.group.name !== service || (progress?.positionOf(cursor) ?? cursor.next) >= end,
-    )
+    return channel.cursors.every((cursor) => {
+      if (cursor.group.name !== service) return true
+      const position = progress?.positionOf(cursor) ?? cursor.next
+      // Of a log elsewhere only what is new has arrived since the start: it may end before what was read in a run before.
+      return announced === undefined && !channel.hasHoles ? position === end : position >= end
+    })
   })
 }
 

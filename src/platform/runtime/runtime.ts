@@ -125,7 +125,7 @@ export class Runtime {
     this.#setbacks = new Setbacks({ ...options, channels, executor, parking, isOurs })
     this.takeovers = new Takeovers({ ...options, channels, parking, holds: this.#held.holds })
     this.#oneByOne = new OneByOne({ store, clock, takeovers: this.takeovers, batches: this.#batches })
-    this.#byHand = new HandChanges({ ...options, parking, pauses, timers: this.#timers })
+    this.#byHand = new HandChanges({ ...options, parking, pauses, timers: this.#timers, cursorsMoved: this.#forget })
   }
 
   /** Reads where everything stands and goes on from there. */
