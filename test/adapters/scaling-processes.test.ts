@@ -118,7 +118,7 @@ test('what another process has still to read before its barrier holds up the new
 async function passedBarriers(ledger: Ledger): Promise<readonly number[]> {
   const rows = await ledger.rows('cursors')
   const passed = rows.filter((row) => row['consumer_group'] === 'ledger' && Number(row['generation']) === 2)
-  return passed.map((row) => Number(row['partition'])).toSorted()
+  return passed.map((row) => Number(row['partition'])).toSorted((one, other) => one - other)
 }
 
 /** What the groups of these processes wait for. */

@@ -165,7 +165,7 @@ test('a database that has heads keeps its count whatever the contracts say, afte
   await second.stop()
 })
 
-test('a rebuild goes through the generations as the live table did, and the check of the log finds nothing', async () => {
+test('a rebuild goes through the generations as the live table did, and the check finds nothing', async () => {
   const ledger = await startLedger({ store: await inMemory(), clock: systemClock })
   for (const [entry, partitions] of [4, 5, 11].entries()) {
     await postAll(ledger, 2 * entry)

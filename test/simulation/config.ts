@@ -26,6 +26,14 @@ export interface HistoryConfig {
   readonly setBack: SetBack | undefined
   /** The services lie in two databases that talk over Kafka; undefined where they don't. */
   readonly kafka?: KafkaRules
+  /** Topics get more partitions, one step after the other. */
+  readonly scalings: readonly PlannedScaling[]
+}
+
+export interface PlannedScaling {
+  /** After the beginning. */
+  readonly atMs: number
+  readonly partitions: number
 }
 
 /** The two databases of a history in which one is set back. */
@@ -70,6 +78,7 @@ export function plainConfigOf(seed: number): HistoryConfig {
     workload,
     strict: random.chance(0.1),
     setBack: undefined,
+    scalings: drawScalings(new SeededRandom(seed, 'scalings'), workload),
     isUndoneFirst: new SeededRandom(seed, 'undone first').chance(UNDONE_FIRST_RATE),
     commands: drawCommands(new SeededRandom(seed, 'workload'), workload),
     faults: drawFaults(new SeededRandom(seed, 'faults'), {
@@ -77,6 +86,25 @@ export function plainConfigOf(seed: number): HistoryConfig {
       calls: workload.commands * CALLS_A_COMMAND,
     }),
   }
+}
+
+/** One history in so many scales its topics: in most of them the rest is faster with six partitions. */
+const SCALED_RATE = 0.1
+/** Not only doubled: so keys move between old partitions as well. */
+const SCALED_TO = [7, 8, 9, 12] as const
+const SCALED_AGAIN_TO = [13, 15, 24] as const
+
+function drawScalings(random: SeededRandom, workload: WorkloadRules, rate = SCALED_RATE): readonly PlannedScaling[] {
+  if (!random.chance(rate)) return []
+  const lastMs = Math.max(200, (workload.commands / workload.burst) * workload.gapMs)
+  const first = { atMs: random.below(lastMs), partitions: random.pick(SCALED_TO) }
+  if (random.chance(0.5)) return [first]
+  return [first, { atMs: first.atMs + random.below(lastMs), partitions: random.pick(SCALED_AGAIN_TO) }]
+}
+
+/** The same, and its topics are scaled in any case. */
+export function withScalings(config: HistoryConfig): HistoryConfig {
+  return { ...config, scalings: drawScalings(new SeededRandom(config.seed, 'scalings'), config.workload, 1) }
 }
 
 /** What can happen to a node that is alone, and leaves nothing parked: a lost record may be parked for ever. */
@@ -107,6 +135,7 @@ export function setBackConfigOf(seed: number): HistoryConfig {
     nodes: 1,
     core: 1,
     isUndoneFirst: false,
+    scalings: [],
     strict: false,
     mailFailureRate: 0,
     workload,

@@ -1,5 +1,5 @@
 // The timers that are stored, and that none fires before whatever could have answered it was read.
-import type { Plan } from '../../src/platform/ports.ts'
+import type { Plan, Row } from '../../src/platform/ports.ts'
 import type { Committed, Fail, Logged } from './oracle.ts'
 import type { RareCounts } from './rare.ts'
 import { GROUP_TOPICS } from './wiring.ts'
@@ -8,12 +8,23 @@ interface StoredTimer {
   readonly group: string
   readonly due: number
   readonly partition: number
+  /** What it is about: the key of whatever could answer it. */
+  readonly about: string
 }
 
 /** What is known of logs and cursors. */
 export interface Places {
   readonly logs: ReadonlyMap<string, readonly Logged[]>
   readonly cursors: ReadonlyMap<string, number>
+  /** Whether any topic was scaled in this history. */
+  readonly isScaled: boolean
+}
+
+/** The key of a saga's timer is the saga's; that of a command's ends with a number of its own. */
+function timerOf(group: string, [due, partition, name, key]: Row | readonly (Row[number] | undefined)[]): StoredTimer {
+  const text = String(key)
+  const about = String(name).startsWith('saga ') ? text : text.slice(0, text.lastIndexOf(' '))
+  return { group, due: Number(due), partition: Number(partition), about }
 }
 
 export class DueTimers {
@@ -44,18 +55,21 @@ export class DueTimers {
     for (const { table, mode, rows } of plan.writes) {
       if (table.name !== 'timers' || mode !== 'delete') continue
       for (const [due, partition, name, key] of rows) {
-        const timer = { group: table.schema, partition: Number(partition), due: Number(due) }
+        const timer = timerOf(table.schema, [due, partition, name, key])
         const unread = this.#unread(timer, aheadMs)
         if (unread !== undefined) this.#fail('timer too early', `${name} ${key} fired before ${unread} was read`)
       }
     }
   }
 
-  #unread({ group, partition, due }: StoredTimer, aheadMs: number): string | undefined {
-    const { logs, cursors } = this.#places
+  #unread({ group, partition, about, due }: StoredTimer, aheadMs: number): string | undefined {
+    const { logs, cursors, isScaled } = this.#places
     for (const [place, log] of logs) {
-      if (log[0]?.partition !== partition || !GROUP_TOPICS.get(group)?.has(log[0].topic)) continue
-      const next = cursors.get(`${group} ${place}`) ?? 0
+      const isHeard = log[0] !== undefined && GROUP_TOPICS.get(group)?.has(log[0].topic) === true
+      // Whatever is about its key may lie in several partitions once its topic was scaled.
+      if (!isHeard || (!isScaled && log[0]?.partition !== partition)) continue
+      const from = cursors.get(`${group} ${place}`) ?? 0
+      const next = isScaled ? log.findIndex(({ key }, at) => at >= from && key === about) : from
       const record = log[next]
       if (record !== undefined && record.committedAt <= due - aheadMs) return `${place}/${next}`
     }
@@ -68,7 +82,7 @@ export class DueTimers {
       for (const [due, partition, name, key] of rows) {
         const id = `${table.schema} ${due} ${partition} ${name} ${key}`
         if (mode === 'delete') this.#remove(id)
-        else this.#add(id, { group: table.schema, due: Number(due), partition: Number(partition) })
+        else this.#add(id, timerOf(table.schema, [due, partition, name, key]))
       }
     }
   }

@@ -23,6 +23,7 @@ import { Gate } from './ports.ts'
 import { Poison } from './poison.ts'
 import { RareCounts } from './rare.ts'
 import { SeededRandom } from './random.ts'
+import { Scaler } from './scaler.ts'
 import { countRareAtRest } from './rare-at-rest.ts'
 import { checkAtRest } from './at-rest.ts'
 import { deliverAgain } from './transport.ts'
@@ -46,6 +47,7 @@ export class History {
   readonly poison: Poison
   readonly mutant: Mutant
   failure: { readonly check: string; readonly message: string } | undefined
+  readonly #scaler: Scaler
   readonly #leases: Leases
   readonly #gate: Gate
   readonly #isDirect: boolean
@@ -89,6 +91,7 @@ export class History {
     this.oracle.capturing = this.outside.capturing
     const giveUpRate = config.isUndoneFirst ? 1 : GIVE_UP_RATE
     this.operator = new Operator({ world, oracle, nodes, rare, giveUpRate, random: random('operator') })
+    this.#scaler = new Scaler({ world, nodes, rare, scalings: config.scalings, random: random('scaler') })
     this.callers = new Callers({ world, oracle, nodes, rare, fail, commands, random: random('callers') })
   }
 
@@ -107,8 +110,12 @@ export class History {
       committed: () => {
         this.callers.lookAgain()
         this.operator.look()
+        this.#scaler.look()
       },
-      conflicted: (reason) => world.note(`${name} conflicts: ${reason}`),
+      conflicted: (reason) => {
+        if (reason.includes('another generation')) rare.hit('batch of an older generation')
+        world.note(`${name} conflicts: ${reason}`)
+      },
       fault: ({ group, position, type }, error) => {
         world.note(`${name} fault of ${group} at ${position}, ${type}: ${(error as Error).message}`)
       },
@@ -196,6 +203,7 @@ export class History {
     await this.database.reset(this.#isDirect)
     this.oracle.begin(this.database.beginning)
     for (const node of this.nodes) node.start()
+    this.#scaler.begin()
     const last = Math.max(0, ...this.config.commands.map(({ atMs }) => atMs))
     await this.#steps(WORLD_START + last + UNREST_MS)
     this.#heal()

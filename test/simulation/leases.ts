@@ -27,9 +27,11 @@ interface Lease {
   epoch: number
 }
 
-const LEASE_NAMES: readonly string[] = PARTITION_COUNTS.flatMap((count) =>
-  Array.from({ length: count }, (_, partition) => `${count}/${partition}`),
-)
+function namesOf(count: number): string[] {
+  return Array.from({ length: count }, (_, partition) => `${count}/${partition}`)
+}
+
+const LEASE_NAMES: readonly string[] = PARTITION_COUNTS.flatMap(namesOf)
 
 const names = new Map<number, readonly string[]>()
 
@@ -37,7 +39,7 @@ const names = new Map<number, readonly string[]>()
 function leaseName(partitions: number, partition: number): string {
   let own = names.get(partitions)
   if (own === undefined) {
-    own = Array.from({ length: partitions }, (_, at) => `${partitions}/${at}`)
+    own = namesOf(partitions)
     names.set(partitions, own)
   }
   return own[partition] ?? ''
@@ -47,7 +49,7 @@ export class Leases {
   readonly #world: World
   readonly #rare: RareCounts
   readonly #members = new Set<Member>()
-  readonly #leases: ReadonlyMap<string, Lease>
+  readonly #leases: Map<string, Lease>
   #isSettled = false
 
   /** @param names `count/partition` of each lease: those of all topics where not said */
@@ -78,6 +80,7 @@ export class Leases {
         this.#members.add(member)
         this.#beat(member)
       },
+      share: async (partitions) => this.#declare(partitions),
       holds: (partitions, partition) =>
         this.#world.now < member.heldUntil && member.held.has(leaseName(partitions, partition)),
       onChange: (listener) => void member.changed.push(listener),
@@ -86,6 +89,14 @@ export class Leases {
       members: async () => [],
       stop: async () => this.#leave(member),
     }
+  }
+
+  /** Whoever hears of a new count first makes its leases; all take their shares. */
+  #declare(partitions: number): void {
+    if (this.#leases.has(leaseName(partitions, 0))) return
+    for (const name of namesOf(partitions)) this.#leases.set(name, { holder: undefined, until: 0, epoch: 0 })
+    if (this.#isSettled) this.settle()
+    else for (const member of this.#members) this.#renew(member)
   }
 
   #beat(member: Member): void {

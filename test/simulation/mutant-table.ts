@@ -1,6 +1,6 @@
 // Runs each mutant until a check catches it, and prints which one did, and how soon.
 import type { HistoryConfig } from './config.ts'
-import { plainConfigOf, setBackConfigOf, withCancellations, withMore } from './config.ts'
+import { plainConfigOf, setBackConfigOf, withCancellations, withMore, withScalings } from './config.ts'
 import type { Database } from './database.ts'
 import { kafkaConfigOf } from './kafka/rules.ts'
 import { runHistory } from './run-history.ts'
@@ -40,10 +40,11 @@ export async function runMutants({ only, from }: Options, say: (line: string) =>
 }
 
 export function configFor(mutant: Mutant, seed: number): HistoryConfig {
-  const { favours, undoesFirst, cancels, keepsIncarnation, kafka } = mutant
+  const { favours, undoesFirst, cancels, keepsIncarnation, scales, kafka } = mutant
   if (keepsIncarnation === true) return setBackConfigOf(seed)
   if (kafka !== undefined) return withMore(kafkaConfigOf(seed), favours ?? [])
-  const drawn = cancels === undefined ? plainConfigOf(seed) : withCancellations(plainConfigOf(seed))
+  const plain = scales === undefined ? plainConfigOf(seed) : withScalings(plainConfigOf(seed))
+  const drawn = cancels === undefined ? plain : withCancellations(plain)
   const config = undoesFirst === undefined ? drawn : { ...drawn, isUndoneFirst: true }
   return favours === undefined ? config : withMore(config, favours)
 }

@@ -16,6 +16,8 @@ export interface Mutant {
   readonly undoesFirst?: true
   /** Whether most orders are cancelled in all of its histories. */
   readonly cancels?: true
+  /** Whether topics are scaled in all of its histories. */
+  readonly scales?: true
   readonly store?: StoreMutant
   /** A database is set back in all of its histories, and goes on under the incarnation that it had. */
   readonly keepsIncarnation?: true

@@ -14,6 +14,7 @@ import { payment } from '../../src/services/payments/payment.ts'
 import type { Mutant } from './mutant.ts'
 import { replaced } from './mutant.ts'
 import { KAFKA_MUTANTS } from './mutants-kafka.ts'
+import { SCALING_MUTANTS } from './scaling-mutants.ts'
 import { registry } from './wiring.ts'
 
 /** The writes of some tables in a commit of their own, before or after all the others. */
@@ -144,6 +145,7 @@ const keyPerTry: Mutant['adapters'] = ({ gateway, ...others }) => {
 }
 
 export const MUTANTS: readonly Mutant[] = [
+  ...SCALING_MUTANTS,
   { name: 'cursor advanced in its own transaction', store: { plans: (plan) => split(plan, isOf('cursors'), 'last') } },
   { name: 'gap passed over', favours: ['gap', 'theft'], store: { gap: stretched } },
   {

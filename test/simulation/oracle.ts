@@ -5,6 +5,7 @@ import type { Copy } from './database.ts'
 import { AGGREGATE_TABLES, GROUP_TYPES, registry, skips } from './wiring.ts'
 import { MESSAGE_DIED } from '../../src/kernel/message-died.ts'
 import type { Aside, AsideChanges } from './parked-ledger.ts'
+import { laneOf, type Moved, passedBy } from './lanes.ts'
 import { DueTimers } from './due-timers.ts'
 import { ParkedLedger, asideName } from './parked-ledger.ts'
 import type { RareCounts } from './rare.ts'
@@ -23,6 +24,8 @@ export interface Logged {
   readonly appendedAt: number
   /** When its commit really was, which may be later than the moment it is stamped with. */
   readonly committedAt: number
+  /** Its number among all records, as they were committed: a key's partition may change, this grows along each key. */
+  readonly order: number
 }
 
 /** That a group's handlers ran for a message. */
@@ -51,11 +54,6 @@ export interface OrderSeen {
   needsPerson: boolean
 }
 
-interface Moved {
-  readonly before: number
-  readonly after: number
-}
-
 export type Fail = (check: string, message: string) => void
 
 const FINAL = { OrderConfirmed: 'confirmed', OrderCancelled: 'cancelled', OrderFailed: 'failed' } as const
@@ -68,6 +66,7 @@ export class Oracle {
   /** How many records of each type name this principal, adjustment or return. */
   readonly happened = new Map<string, number>()
   readonly incarnations = new Map<string, number>()
+  isScaled = false
   commits = 0
   readonly parked = new ParkedLedger()
   /** Tables that are being rebuilt, and whether a node has died since. */
@@ -82,6 +81,7 @@ export class Oracle {
   readonly #effects = new Set<string>()
   readonly #fail: Fail
   readonly #rare: RareCounts
+  #orders = 0
 
   constructor(fail: Fail, rare: RareCounts) {
     this.#fail = fail
@@ -96,7 +96,8 @@ export class Oracle {
         const log = this.#logOf(`${schema}/${topic}/${partition}`)
         for (const { type, key, data, correlation = key } of JSON.parse(String(body)) as readonly RecordBody[]) {
           const place = { source: schema, topic: String(topic), partition: Number(partition), sequence: log.length }
-          const record = { ...place, type, key, data, correlation, appendedAt: Number(appendedAt), committedAt: 0 }
+          const moment = { appendedAt: Number(appendedAt), committedAt: 0, order: (this.#orders += 1) }
+          const record = { ...place, type, key, data, correlation, ...moment }
           log.push(record)
           this.#follow(record)
         }
@@ -119,6 +120,7 @@ export class Oracle {
   committed(commit: Committed): void {
     this.commits += 1
     const { plan, handled } = commit
+    if (plan.scalings !== undefined) this.isScaled = true
     const appended = this.#append(commit)
     const moved = this.#moveCursors(plan.writes)
     for (const write of plan.writes) this.#look(write)
@@ -153,6 +155,7 @@ export class Oracle {
           correlation,
           appendedAt,
           committedAt,
+          order: (this.#orders += 1),
         }
         log.push(record)
         appended.push({ record, cause })
@@ -247,15 +250,10 @@ export class Oracle {
   #checkHandled(handled: readonly Handled[], moved: ReadonlyMap<string, Moved>, { set, left }: AsideChanges): void {
     const expected = new Map<string, string>()
     for (const { group, place, sequence } of left) this.#expect(expected, { group, place, sequence })
-    for (const [name, { before, after }] of moved) {
-      const cut = name.indexOf(' ')
-      const [group, place] = [name.slice(0, cut), name.slice(cut + 1)]
-      if (!GROUP_TYPES.has(group)) continue
-      for (let sequence = before; sequence < after; sequence += 1) {
-        if (set.size === 0 || !set.has(asideName({ group, place, sequence })))
-          this.#expect(expected, { group, place, sequence })
-      }
-    }
+    const passed = passedBy(moved).filter((one) => set.size === 0 || !set.has(asideName(one)))
+    // A key may have moved from one partition to another, and a batch may pass both.
+    if (this.isScaled) passed.sort((one, other) => this.#orderOf(one) - this.#orderOf(other))
+    for (const one of passed) this.#expect(expected, one)
     if (expected.size === 0 && handled.length === 0) return
     const seen = new Map<string, string>()
     for (const { group, type, key } of handled) {
@@ -268,6 +266,10 @@ export class Oracle {
     }
   }
 
+  #orderOf({ place, sequence }: Aside): number {
+    return this.logs.get(place)?.[sequence]?.order ?? 0
+  }
+
   /** One more record of a lane, which never goes back: that is the order per key. */
   #expect(expected: Map<string, string>, { group, place, sequence }: Aside): void {
     const record = this.logs.get(place)?.[sequence]
@@ -277,9 +279,12 @@ export class Oracle {
     // Where a group skips its dead, what is sent again comes late by design; everywhere else order holds through it.
     const isResent = skips(group, record.topic) && this.parked.redriven.has(asideName({ group, place, sequence }))
     const isLate = isResent || record.type === MESSAGE_DIED
-    if (sequence <= last && !isLate)
-      this.#fail('order per key', `${lane}: ${record.type} ${sequence} was handled after ${last}`)
-    this.#lastHandled.set(lane, Math.max(sequence, last))
+    const { order } = record
+    if (order <= last && !isLate) {
+      const which = `${record.type} ${place}/${sequence}, record ${order},`
+      this.#fail('order per key', `${lane}: ${which} was handled after record ${last}`)
+    }
+    this.#lastHandled.set(lane, Math.max(order, last))
     expected.set(lane, `${expected.get(lane) ?? ''} ${record.type}`)
   }
 
@@ -361,18 +366,6 @@ export class Oracle {
     if (type === 'PaymentDeclined' && (data as { readonly reason: string }).reason === 'WITHDRAWN')
       this.#rare.hit('do refused by a tombstone')
   }
-}
-
-/** What is handled in order: the messages of one key in one log. News of deaths wait for nobody, and come of many. */
-function laneOf({ group, log, type, key }: Lane): string {
-  return type === MESSAGE_DIED ? `${group} news of deaths ${key}` : `${group} ${log} ${key}`
-}
-
-interface Lane {
-  readonly group: string
-  readonly log: string
-  readonly type: string
-  readonly key: string
 }
 
 interface CauseContext {

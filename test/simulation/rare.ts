@@ -80,6 +80,10 @@ export const RARE_BRANCHES = [
   'tail of a partition lost',
   'gap over Kafka seen',
   'mark set back',
+  'topics scaled',
+  'scaling refused',
+  'group waited for a barrier',
+  'batch of an older generation',
 ] as const
 
 export type RareBranch = (typeof RARE_BRANCHES)[number]

@@ -15,6 +15,8 @@ export async function replayProjection({ logs }: Oracle, group: Group, table: Ta
   const records = [...logs.values()]
     .filter(([first]) => first !== undefined && topics.includes(first.topic))
     .flatMap((log) => log.filter(({ type }) => folds.has(type)))
+    // Where topics were scaled a key has records in several partitions.
+    .toSorted((one, other) => one.order - other.order)
     .map((record) => ({ ...record, cause: '', traceparent: undefined, generation: 1, incarnation: 1 }))
   for (const record of records) set.want({ service, projection }, folds.get(record.type) ?? [], record)
   await set.load(nothing as Transaction)

@@ -1,8 +1,7 @@
 // A transport that delivers a request for a step once more, long after it was dealt with.
 import { partitionFor } from '../../src/platform/log/murmur2.ts'
-import { topicNamed } from '../../src/kernel/message.ts'
 import type { Store } from '../../src/platform/ports.ts'
-import type { Logged, Oracle } from './oracle.ts'
+import type { Oracle } from './oracle.ts'
 import type { RareCounts } from './rare.ts'
 import type { World } from './world.ts'
 
@@ -24,7 +23,8 @@ export async function deliverAgain({ store, oracle, rare, world }: TransportOpti
   const asked = [...oracle.logs.values()].flatMap((log) => log.filter(({ type }) => AGAIN.has(type)))
   const record = asked[salt % Math.max(1, asked.length)]
   if (record === undefined) return
-  const head = (await store.heads(record.source)).find((each) => isOf(record, each))
+  const heads = (await store.heads(record.source)).filter((head) => head.topic === record.topic)
+  const head = heads.find(({ partition }) => partition === partitionFor(record.key, heads.length))
   if (head === undefined) return
   const { source, topic, partition, type, key, data, correlation } = record
   const body = JSON.stringify([{ type, key, data, correlation, cause: 'http the transport' }])
@@ -37,8 +37,4 @@ export async function deliverAgain({ store, oracle, rare, world }: TransportOpti
   oracle.committed({ plan, firsts, handled: undefined, committedAt: world.now, aheadMs: 0 })
   rare.hit('command replayed by the transport')
   world.note(`the transport delivers ${type} of ${key} again`)
-}
-
-function isOf({ topic, key }: Logged, head: { readonly topic: string; readonly partition: number }): boolean {
-  return head.topic === topic && head.partition === partitionFor(key, topicNamed(topic).partitions)
 }

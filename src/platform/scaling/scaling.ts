@@ -187,7 +187,7 @@ export class Scaling {
     try {
       await transaction.commit({
         writes: auditWrites([entry]),
-        appends: scalings.flatMap((scaling) => barriersOf(heads, scaling, `scaling by ${principal}`)),
+        appends: scalings.flatMap((scaling) => barriersOf(heads, scaling, `http ScaleTopics by ${principal}`)),
         scalings,
         appendedAt: now,
         transaction: now * 1000 + TRANSACTION_OFFSET,
