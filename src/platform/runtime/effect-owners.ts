@@ -10,14 +10,16 @@ export interface EffectOwnersOptions {
   readonly readAgain: () => void
 }
 
-/** Requests that wait for one of another process are looked at again after this long. */
-const RECHECK_MS = 250
+/** Requests that wait for one of another process are looked at again after this long: a call may be tried for hours. */
+const FIRST_RECHECK_MS = 250
+const LONGEST_RECHECK_MS = 10_000
 
 export class EffectOwners {
   readonly #options: EffectOwnersOptions
   /** Keys of which another process has an open request. */
   #elsewhere: ReadonlySet<string> = new Set()
   #isArmed = false
+  #recheckMs = FIRST_RECHECK_MS
 
   constructor(options: EffectOwnersOptions) {
     this.#options = options
@@ -41,6 +43,7 @@ export class EffectOwners {
       }
       return !this.#waits(row)
     })
+    if (!this.#isArmed) this.#recheckMs = FIRST_RECHECK_MS
     const called = new Set(ours)
     return (row) => called.has(row) || this.ofFresh([row]).length > 0
   }
@@ -55,10 +58,11 @@ export class EffectOwners {
     const { clock, readAgain } = this.#options
     if (!this.#isArmed) {
       this.#isArmed = true
-      clock.after(RECHECK_MS, () => {
+      clock.after(this.#recheckMs, () => {
         this.#isArmed = false
         readAgain()
       })
+      this.#recheckMs = Math.min(LONGEST_RECHECK_MS, 2 * this.#recheckMs)
     }
     return true
   }
