@@ -14,7 +14,7 @@ test('nothing is lost on the way to Kafka, whoever dies', { timeout: TIME_LIMIT_
 
 test('what a broker or a database forgets is sent again or begun anew', { timeout: TIME_LIMIT_MS }, async (t) => {
   if (!(await kafkaIsHere())) return
-  const faults: readonly FaultName[] = ['wipe', 'network', 'restore', 'relay', 'tail']
+  const faults: readonly FaultName[] = ['wipe', 'network', 'restore']
   await endsWell(t, { dialect: 'kafka', cycles: faults.length, faults, inTurn: true, hurriesLeases: true })
 })
 

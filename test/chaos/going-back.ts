@@ -36,7 +36,8 @@ export async function restoreOldCopy(scene: Scene): Promise<Strike> {
   await server.restart()
   const endedAtMs = performance.now()
   load.begin()
-  await waitFor(() => load.mustGoOn() && fleet.stage.logs().includes('is an earlier one than Kafka knows'), {
+  const isTold = () => fleet.shops.some((shop) => shop.log().includes('is an earlier one than Kafka knows'))
+  await waitFor(() => load.mustGoOn() && isTold(), {
     withinMs: NOTICED_WITHIN_MS,
     what: 'an alarm that the database went back',
   })
@@ -46,5 +47,4 @@ export async function restoreOldCopy(scene: Scene): Promise<Strike> {
 async function comesToRest({ fleet, load }: Scene): Promise<void> {
   await load.finish()
   await untilAtRest(fleet.store, AT_REST_WITHIN_MS)
-  // A mail of the last order may be on its way: the database says first that it is to be sent.
 }

@@ -161,8 +161,9 @@ export const raiseEpoch = `UPDATE lonja.leases SET epoch = $1::bigint
   WHERE scope = '${RELAY_SCOPE}' AND partitions = 1 AND partition = 0`
 
 /**
- * Sets marks back, all in one statement: a transaction has two seconds, and one a partition took longer on a machine that
- * had other work. $1 epoch, then one array a column; the last says whether the loss of a partition begins there or above.
+ * Sets marks back, all in one statement: a transaction has two seconds, and one a partition took longer on a machine
+ * that had other work. $1 epoch, then one array a column; the last says whether a partition's loss begins there or
+ * above.
  */
 export const setBack = `UPDATE lonja.relay_marks AS m SET next = least(m.next, w.next), epoch = $1::bigint,
     stopped = CASE WHEN w.is_mended THEN NULL ELSE m.stopped END,
