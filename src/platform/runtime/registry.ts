@@ -305,9 +305,8 @@ function sendersOf(services: readonly Service[]): ReadonlyMap<string, readonly s
     if (handlersOf(service).length + service.sagas.length > 0) topics.add(`${service.name}.events`)
     for (const topic of topics) senders.set(topic, (senders.get(topic) ?? new Set()).add(service.name))
   }
-  for (const { name, activeFeeds } of services) {
+  for (const { name, activeFeeds } of services)
     for (const topic of activeFeeds.flatMap(topicsOfFeed)) senders.set(topic.name, new Set([name]))
-  }
   for (const topic of externalMessages(services).keys()) senders.set(topic, new Set([EXTERNAL_SOURCE]))
   return new Map([...senders].map(([topic, names]) => [topic, [...names].toSorted()]))
 }

@@ -43,7 +43,7 @@ export function mayFire(channels: Channels, timer: TimerRow, progress?: Progress
     return channel.cursors.every((cursor) => {
       if (cursor.group.name !== service) return true
       const position = progress?.positionOf(cursor) ?? cursor.next
-      // Of a log elsewhere only what is new has arrived since the start: it may end before what was read in a run before.
+      // Of a log elsewhere only what is new has arrived since the start: it may end before what a run before has read.
       return announced === undefined && !channel.hasHoles ? position === end : position >= end
     })
   })
