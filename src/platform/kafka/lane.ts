@@ -75,6 +75,7 @@ export class Lane {
   #take(record: RelayedRecord, offset: bigint): boolean {
     const { source, sequence, incarnation, logId } = record
     const lookedFor = this.#lookedFor.get(source)
+    // Whoever reads here has read what lies below, so nobody waits for what is missing there.
     if (!this.#sources.has(source) && lookedFor !== undefined && sequence < lookedFor) return false
     const lane = this.#sources.get(source) ?? newSource(record, lookedFor)
     this.#sources.set(source, lane)
@@ -99,7 +100,7 @@ export class Lane {
     return true
   }
 
-  /** The next sequence of a source that can be read; one above a gap, so that whoever reads there finds it missing. */
+  /** Behind the last that can be read; at a gap behind all that came, so that whoever reads finds it missing. */
   endOf(
     source: string,
   ): { readonly next: number; readonly incarnation: number; readonly appendedAt: number } | undefined {
