@@ -54,9 +54,9 @@ suite('feeds on Kafka', async () => {
       const told = await lonja('topics', 'check', ...log, ...feeds)
       assert.match(told, /: as declared\./)
       const described = await lonja('topics', 'describe', ...log, ...feeds)
-      assert.match(described, /^orders\.created +1 +1 +604800000 +snappy +0$/m)
-      assert.match(described, /^order-events +6 +1 +2592000000 +gzip +0$/m)
-      assert.match(described, /^inventory\.requests +3 +1 +86400000 +lz4 +0$/m)
+      assert.match(described, /^orders\.created +1 +- +1 +604800000 +snappy +0$/m)
+      assert.match(described, /^order-events +6 +- +1 +2592000000 +gzip +0$/m)
+      assert.match(described, /^inventory\.requests +3 +- +1 +86400000 +lz4 +0$/m)
       const served = await serveOnKafka(['--store', url, ...log, ...feeds])
       try {
         const { orderIds } = await served.placeOrders(ORDERS)
@@ -74,12 +74,12 @@ suite('feeds on Kafka', async () => {
     }
   })
 
-  test('whoever ships them needs the right to write to their topics, and nobody reads them', async () => {
+  test('whoever ships them needs the right to write to their topics, and to look whether they are there', async () => {
     const rights = (...flags: readonly string[]) => lonja('acls', '--store', 'postgres://u:p@h/d', ...flags)
     const more = (await rights(...feeds)).trim().split('\n')
     const outward = more.filter((line) => / --topic (?:orders\.(?:created|paid|failed)|\S*-events)$/.test(line))
     assert.equal(outward.length, 10, more.join('\n'))
-    assert.ok(outward.every((line) => line.includes('--operation WRITE') && !line.includes('READ')))
+    assert.ok(outward.every((line) => line.includes('--operation Write')))
     assert.ok(!(await rights()).includes('orders.created'))
   })
 })
