@@ -48,13 +48,13 @@ function readerOf(address: KafkaAddress, of: string) {
   return { copies, stop: () => fetcher.stop() }
 }
 
-/** As the relay of the other database would: a message that nobody knows dies in each group that hears the topic. */
-function unheard(sequence: number): OutgoingRecord {
+/** As the relay of the other database would: a message without a body dies at once in each group that handles it. */
+function hollow(sequence: number): OutgoingRecord {
   const place = { source: 'inventory', topic, partition: 2, generation: 1, incarnation: 1, sequence }
   const told = {
-    type: 'Unheard',
+    type: 'StockAdjusted',
     key: 'LAMP',
-    data: { sequence },
+    data: null,
     correlation: 'LAMP',
     cause: 'c',
     traceparent: undefined,
@@ -87,9 +87,9 @@ suite('copies of what is parked or dead', async () => {
     }
     try {
       const hello = { ...byHand(topic, 'hello', {}), partition: 2 }
-      await producer.send([[unheard(0), unheard(1), hello]])
+      await producer.send([[hollow(0), hollow(1), hello]])
       const found = await waitFor(async () => (await letters()).length >= 2 && letters(), { withinMs })
-      const groups = found.filter(({ code }) => code === 'UnknownMessage').map(({ group }) => group)
+      const groups = found.filter(({ code }) => code === 'TypeError').map(({ group }) => group)
       assert.ok(groups.length > 0)
       await waitFor(() => dead.copies.length > groups.length && waiting.copies.length >= 1, {
         withinMs,
@@ -168,13 +168,13 @@ suite('copies of what is parked or dead', async () => {
 
 function checkCopies(dead: readonly Copy[], waiting: readonly Copy[], groups: readonly string[]): void {
   const text = ({ headers }: Copy, name: string) => headers[name]?.toString()
-  const ours = dead.filter((copy) => text(copy, 'x-error-code') === 'UnknownMessage')
+  const ours = dead.filter((copy) => text(copy, 'x-error-code') === 'TypeError')
   assert.deepEqual(ours.map((copy) => text(copy, 'x-consumer-group') ?? '').toSorted(), groups.toSorted())
   const [first] = ours
   assert.ok(first)
   assert.deepEqual(
     [text(first, 'lonja-mirror'), text(first, 'ce_type'), text(first, 'x-event-id'), first.value],
-    ['dlq', 'Unheard', `inventory/${topic}/2/0`, '{"sequence":0}'],
+    ['dlq', 'StockAdjusted', `inventory/${topic}/2/0`, 'null'],
   )
   assert.equal(text(first, 'kafka_dlt-original-topic'), topic)
   assert.equal(first.headers['kafka_dlt-original-partition']?.readInt32BE(), 2)
@@ -185,6 +185,6 @@ function checkCopies(dead: readonly Copy[], waiting: readonly Copy[], groups: re
   assert.ok(behind)
   assert.deepEqual(
     [text(behind, 'lonja-mirror'), text(behind, 'x-event-id'), behind.value, behind.headers['x-error-code']],
-    ['retry', `inventory/${topic}/2/1`, '{"sequence":1}', undefined],
+    ['retry', `inventory/${topic}/2/1`, 'null', undefined],
   )
 }
