@@ -20,7 +20,7 @@ import { sharedPostgres } from '../../src/testing/postgres.ts'
 import { waitFor } from '../../src/testing/wait-for.ts'
 
 const timeout = 240_000
-const withinMs = 60_000
+const withinMs = 120_000
 /** Kafka's number for a topic among the kinds of things that have settings. */
 const TOPIC = 2
 const HOURS_MS = 3_600_000
