@@ -58,7 +58,7 @@ export class RetryTopics {
         address,
         clock,
         isolation: 'committed',
-        failed: (error) => (this.#failure = kafkaReason(error)),
+        failed: (error) => this.#failed(error),
         deliver: (reading, records, topicId) => this.#deliver(reading, records, topicId),
         outOfRange: (reading, { first }) => (reading.offset = first),
       },
@@ -76,9 +76,15 @@ export class RetryTopics {
     if (this.#isStopped) return
     this.#cancel = this.#options.clock.after(LOOK_EVERY_MS, () => {
       void this.#look()
-        .catch((error: unknown) => (this.#failure = kafkaReason(error)))
+        .catch((error: unknown) => this.#failed(error))
         .then(() => this.#arm())
     })
+  }
+
+  /** The next look finds out whether it is over: `/health` says so a second after, and not a minute. */
+  #failed(error: unknown): void {
+    this.#failure = kafkaReason(error)
+    this.#lookedAt = Number.NEGATIVE_INFINITY
   }
 
   /** With the lease come the places of whoever read before. */
