@@ -1,5 +1,4 @@
 // Dead letters about which a person decides, read with all of their keys that the decisions depend on.
-import { topicNamed } from '../../kernel/message.ts'
 import type { Row, Store, Transaction } from '../ports.ts'
 import type { Registry } from '../runtime/registry.ts'
 import { sorted } from '../runtime/working-set.ts'
@@ -7,7 +6,7 @@ import { parkingLotsTable } from '../store/tables.ts'
 import type { DeadLetter } from './dead-letter.ts'
 import { isBefore, readHolders } from './holders.ts'
 import type { ParkedKey } from './parked-key.ts'
-import { lotOf, nameOf, parkedKeyOf } from './parked-key.ts'
+import { lotOf, nameOf, parkedKeyOf, retryPlaceOf } from './parked-key.ts'
 import { storedRowOf } from './parked-message.ts'
 import { ParkingChanges } from './parking-changes.ts'
 
@@ -96,9 +95,7 @@ async function readLots(
 
 /** Where a letter's key is retried, as long as nothing else of it is parked. */
 export function placeOf({ service, letter }: ServiceLetter) {
-  // Partitions of the first count are worked on for ever, also where the topic was scaled since.
-  const { partitions } = topicNamed(letter.topic)
-  return { service, partitions, partition: letter.partition % partitions }
+  return { service, ...retryPlaceOf(letter) }
 }
 
 async function readQueue(store: Store, service: string, { group, keyName, key }: DeadLetter) {

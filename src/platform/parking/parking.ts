@@ -50,7 +50,7 @@ export class Parking {
   readonly registry: Registry
   readonly mirrors: boolean
   /** Every lot that a parked key of this database can lie in. */
-  lots: readonly Row[]
+  readonly lots: readonly Row[]
   /** When the next head may be tried; infinity when nothing waits for it. */
   next = Number.POSITIVE_INFINITY
   /** Keys that go on by themselves, unless a person paused their group. */
@@ -77,11 +77,6 @@ export class Parking {
       const service = registry.services.find(({ name }) => name === group.service)
       if (service !== undefined) this.#policies.set(group.name, policyOf(group, service))
     }
-  }
-
-  /** A topic was scaled: keys are parked in more lots from now on. */
-  shareOut(counts: ReadonlySet<number>): void {
-    this.lots = lotsOf(counts, this.#options.hosted)
   }
 
   /** Whether nothing is parked at all: the healthy road looks no further. */

@@ -17,6 +17,7 @@ import { failureOf } from './failure.ts'
 import type { Mirrored } from './mirror-row.ts'
 import { mirrorRow } from './mirror-row.ts'
 import type { KeyName, ParkedKey } from './parked-key.ts'
+import { retryPlaceOf } from './parked-key.ts'
 import type { ParkedMessage } from './parked-message.ts'
 import { storedRecordOf } from './parked-message.ts'
 import type { Parking } from './parking.ts'
@@ -150,8 +151,7 @@ export class SettingAside {
       version: 0,
       attempts,
       tail: position,
-      partitions: channel.partitions,
-      partition: channel.partition,
+      ...retryPlaceOf(channel),
       firstFailedAt: now,
       parkedAt: now,
     }

@@ -1,5 +1,4 @@
-// What follows when a topic was scaled: leases, parked keys and the watchdog go by the new number of partitions too.
-import type { Parking } from '../parking/parking.ts'
+// What follows when a topic was scaled: leases and the watchdog go by the new number of partitions too.
 import type { Clock, Membership } from '../ports.ts'
 import type { Hand } from '../takeover/hand.ts'
 import type { Channels } from './channels.ts'
@@ -23,15 +22,13 @@ export function join(membership: Membership, clock: Clock): Promise<void> {
 export interface Growing {
   readonly channels: Channels
   readonly membership: Membership
-  readonly parking: Parking
   readonly hand: Hand
   readonly held: HeldPartitions
 }
 
 /** Before the cursors are read: a lease that is held from here on is of a partition whose cursors are known then. */
-export async function grow({ channels, membership, parking, hand, held }: Growing): Promise<void> {
+export async function grow({ channels, membership, hand, held }: Growing): Promise<void> {
   for (const partitions of channels.counts) await membership.share?.(partitions)
-  parking.shareOut(channels.counts)
   hand.watch(channels.all.flatMap(({ cursors }) => cursors))
   channels.hasGrown = false
   held.refresh()

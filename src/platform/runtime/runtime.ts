@@ -369,7 +369,7 @@ export class Runtime {
     this.#cache?.clear()
     await this.#heads.readAll()
     const { channels, parking } = this
-    if (channels.hasGrown) await grow({ ...this.options, channels, parking, held: this.#held })
+    if (channels.hasGrown) await grow({ ...this.options, channels, held: this.#held })
     this.#timers.look()
     if (works) for (const service of hosted) await readCursors(store, service, channels)
     // After the cursors: a projection's swap raises them, so its old table goes with old versions, and a conflict.
