@@ -51,18 +51,26 @@ export class DueTimers {
    * was ever ahead; what was committed until then lay below those heads. Later records may have come between the heads
    * and the batch.
    */
-  #checkFired({ plan, aheadMs }: Committed): void {
+  #checkFired({ plan, firsts, aheadMs }: Committed): void {
+    const placeOf = ({ source, topic, partition }: Plan['appends'][number]) => `${source}/${topic}/${partition}`
+    // What the commit itself appends, such as what the timer asks for, nobody could have read before it.
+    const own = new Map(plan.appends.map((append, at) => [placeOf(append), firsts[at] ?? 0]))
     for (const { table, mode, rows } of plan.writes) {
       if (table.name !== 'timers' || mode !== 'delete') continue
       for (const [due, partition, name, key] of rows) {
         const timer = timerOf(table.schema, [due, partition, name, key])
-        const unread = this.#unread(timer, aheadMs)
+        const unread = this.#unread(timer, aheadMs, own)
         if (unread !== undefined) this.#fail('timer too early', `${name} ${key} fired before ${unread} was read`)
       }
     }
   }
 
-  #unread({ group, partition, about, due }: StoredTimer, aheadMs: number): string | undefined {
+  /** @param ends where to look no further, by place */
+  #unread(
+    { group, partition, about, due }: StoredTimer,
+    aheadMs: number,
+    ends: ReadonlyMap<string, number> = new Map(),
+  ): string | undefined {
     const { logs, cursors, isScaled } = this.#places
     for (const [place, log] of logs) {
       const isHeard = log[0] !== undefined && GROUP_TOPICS.get(group)?.has(log[0].topic) === true
@@ -71,7 +79,8 @@ export class DueTimers {
       const from = cursors.get(`${group} ${place}`) ?? 0
       const next = isScaled ? log.findIndex(({ key }, at) => at >= from && key === about) : from
       const record = log[next]
-      if (record !== undefined && record.committedAt <= due - aheadMs) return `${place}/${next}`
+      if (record === undefined || next >= (ends.get(place) ?? Infinity)) continue
+      if (record.committedAt <= due - aheadMs) return `${place}/${next}`
     }
     return undefined
   }
