@@ -38,9 +38,9 @@ export function nameOf({ group, keyName, key }: KeyName): string {
 }
 
 /**
- * Where what is parked of a topic's partition is retried. Leases of the count that was declared are shared out for ever,
- * those of a count in between only by processes that saw it: after 6, 8, 13 partitions and a restart, a key that was
- * parked by the second count was nobody's.
+ * Where what is parked of a topic's partition is retried. Leases of the count that was declared are shared out for
+ * ever, those of a count in between only by processes that saw it: after 6, 8, 13 partitions and a restart, a key that
+ * was parked by the second count was nobody's.
  */
 export function retryPlaceOf({ topic, partition }: { readonly topic: string; readonly partition: number }) {
   const { partitions } = topicNamed(topic)
