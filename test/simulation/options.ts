@@ -16,7 +16,7 @@ export const HELP = `Runs the shop under a seeded simulator: faults, crashes, re
   --json FILE     writes the summary there, too
   --trace         with --seed: prints the whole trace, also of a history that holds
   --without A,B   with --seed: leaves out these faults
-  --kafka         every history over Kafka, and not one in twenty
+  --kafka         every history over Kafka, and not one in sixty
   --mutants       a table: each mutant, what caught it, seeds and seconds
   --only NAME     with --mutants: only those whose name holds this
   --help`
