@@ -1,7 +1,7 @@
 // Which log goes by which service's name over Kafka: two databases that share a name must never be taken for one.
-import { ANSWER_WITHIN_MS, Connections } from '../store/postgres-connection.ts'
+import type { Connections } from '../store/postgres-connection.ts'
 import { mapped } from '../store/postgres-errors.ts'
-import { exclusively } from '../store/postgres-schema.ts'
+import { exclusivelyOver, sideConnections } from '../store/side-connections.ts'
 
 /** A log under the name of a source that is known as another one. */
 export interface UnknownLog {
@@ -62,31 +62,18 @@ const CREATE = `CREATE TABLE IF NOT EXISTS lonja.kafka_sources (source text COLL
 const READ = 'SELECT source, log_id FROM lonja.kafka_sources'
 /** Whoever heard of a source first is right; all processes of a database know the same. */
 const WRITE = `INSERT INTO lonja.kafka_sources SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING`
-const CONNECT_WITHIN_MS = 2000
 
 /** Keeps them in a reader's database. */
 export class KnownLogStore {
   readonly #connections: Connections
 
   constructor(url: string) {
-    this.#connections = new Connections({
-      url,
-      limit: 1,
-      settings: {},
-      connectWithinMs: CONNECT_WITHIN_MS,
-      answerWithinMs: ANSWER_WITHIN_MS,
-      onSent: () => undefined,
-    })
+    this.#connections = sideConnections(url)
   }
 
   /** Makes the table where it is missing. */
   async read(): Promise<ReadonlyMap<string, string>> {
-    const connection = await this.#connections.acquire()
-    try {
-      await mapped(exclusively(connection, async () => void (await connection.send({ text: CREATE }))))
-    } finally {
-      connection.release()
-    }
+    await exclusivelyOver(this.#connections, async (connection) => void (await connection.send({ text: CREATE })))
     const { rows } = await mapped(this.#connections.read({ text: READ, values: [] }))
     return new Map(rows.map(([source, logId]) => [String(source), String(logId)]))
   }

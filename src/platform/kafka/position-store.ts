@@ -1,7 +1,7 @@
 // Keeps in a reader's database at which offsets it may go on reading: a hint that spares reading all of Kafka again.
-import { ANSWER_WITHIN_MS, Connections } from '../store/postgres-connection.ts'
+import type { Connections } from '../store/postgres-connection.ts'
 import { mapped } from '../store/postgres-errors.ts'
-import { exclusively } from '../store/postgres-schema.ts'
+import { exclusivelyOver, sideConnections } from '../store/side-connections.ts'
 import type { Position } from './kafka-log.ts'
 
 const CREATE = `CREATE TABLE IF NOT EXISTS lonja.kafka_positions (scope text COLLATE "C" NOT NULL,
@@ -11,7 +11,6 @@ const READ = 'SELECT topic, partition, topic_id, "offset" FROM lonja.kafka_posit
 const WRITE = `INSERT INTO lonja.kafka_positions SELECT $1::text, w.* FROM
     unnest($2::text[], $3::integer[], $4::text[], $5::bigint[]) AS w
   ON CONFLICT (scope, topic, partition) DO UPDATE SET topic_id = excluded.topic_id, "offset" = excluded."offset"`
-const CONNECT_WITHIN_MS = 2000
 
 export class PositionStore {
   readonly #connections: Connections
@@ -20,23 +19,11 @@ export class PositionStore {
   /** @param scope the services that read here: others read other topics, or not as far. */
   constructor(url: string, scope: string) {
     this.#scope = scope
-    this.#connections = new Connections({
-      url,
-      limit: 1,
-      settings: {},
-      connectWithinMs: CONNECT_WITHIN_MS,
-      answerWithinMs: ANSWER_WITHIN_MS,
-      onSent: () => undefined,
-    })
+    this.#connections = sideConnections(url)
   }
 
   async prepare(): Promise<void> {
-    const connection = await this.#connections.acquire()
-    try {
-      await mapped(exclusively(connection, async () => void (await connection.send({ text: CREATE }))))
-    } finally {
-      connection.release()
-    }
+    await exclusivelyOver(this.#connections, async (connection) => void (await connection.send({ text: CREATE })))
   }
 
   async read(): Promise<readonly Position[]> {

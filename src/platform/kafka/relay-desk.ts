@@ -3,9 +3,10 @@ import type { AuditEntry } from '../audit/audit.ts'
 import { Refusal, refuse, type CodeTable } from '../../kernel/refuse.ts'
 import { Conflict, StoreUnavailable } from '../ports.ts'
 import { placeName } from '../rebuild/log-reader.ts'
-import { ANSWER_WITHIN_MS, Connections, type Connection } from '../store/postgres-connection.ts'
+import type { Connection, Connections } from '../store/postgres-connection.ts'
 import { mapped } from '../store/postgres-errors.ts'
 import { postgresName } from '../store/postgres-statements.ts'
+import { sideConnections } from '../store/side-connections.ts'
 import { auditTable } from '../store/tables.ts'
 import { standingOf, type Standing } from './relay-store.ts'
 import * as statements from './relay-statements.ts'
@@ -57,7 +58,6 @@ export interface Resent {
 
 export type ResendDeed = Pick<AuditEntry, 'id' | 'at' | 'principal' | 'role' | 'reason'>
 
-const CONNECT_WITHIN_MS = 2000
 const TRIES = 5
 
 /** Works also where no relay runs: what it changes is in the databases. */
@@ -67,14 +67,7 @@ export class RelayDesk {
   constructor(databases: readonly RelayedDatabase[]) {
     this.#databases = databases.map(({ url, services }) => ({
       services,
-      connections: new Connections({
-        url,
-        limit: 1,
-        settings: {},
-        connectWithinMs: CONNECT_WITHIN_MS,
-        answerWithinMs: ANSWER_WITHIN_MS,
-        onSent: () => undefined,
-      }),
+      connections: sideConnections(url),
     }))
   }
 

@@ -1,14 +1,9 @@
 // What the relay reads and writes in a database: waiting rows from one snapshot, and marks under its lease's epoch.
 import { placeName } from '../rebuild/log-reader.ts'
-import {
-  ANSWER_WITHIN_MS,
-  Connections,
-  type Answer,
-  type Connection,
-  type Statement,
-} from '../store/postgres-connection.ts'
+import type { Answer, Connection, Statement } from '../store/postgres-connection.ts'
 import { mapped } from '../store/postgres-errors.ts'
 import { exclusively } from '../store/postgres-schema.ts'
+import { sideConnections } from '../store/side-connections.ts'
 import type { AnnouncedHead } from './heads-record.ts'
 import * as statements from './relay-statements.ts'
 import type { WaitingRow } from './whole-transactions.ts'
@@ -105,7 +100,6 @@ export class LeaseLost extends Error {
 }
 
 const ROWS_A_PARTITION = 100
-const CONNECT_WITHIN_MS = 2000
 
 const BEGIN = { text: 'BEGIN READ WRITE' }
 /** A mark that a crash loses is a record shipped twice, which every cursor drops: the disk need not be waited for. */
@@ -125,7 +119,7 @@ export class RelayStore {
   constructor(options: RelayStoreOptions) {
     this.#options = options
     this.#rowsAPartition = options.rowsAPartition ?? ROWS_A_PARTITION
-    this.#connections = options.connections ?? connectionsTo(options.url)
+    this.#connections = options.connections ?? sideConnections(options.url, { limit: 2 })
     this.#waitingText = statements.readWaiting(options.sources)
     this.#membersText = statements.readMembers(options.sources)
   }
@@ -333,17 +327,6 @@ export class RelayStore {
       connection.release()
     }
   }
-}
-
-function connectionsTo(url: string): RelayConnections {
-  return new Connections({
-    url,
-    limit: 2,
-    settings: {},
-    connectWithinMs: CONNECT_WITHIN_MS,
-    answerWithinMs: ANSWER_WITHIN_MS,
-    onSent: () => undefined,
-  })
 }
 
 function countBy(names: readonly string[]): ReadonlyMap<string, number> {

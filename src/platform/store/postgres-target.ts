@@ -1,10 +1,9 @@
 // What copying into a PostgreSQL database needs beside the store: which schemas are there, and how half a copy goes.
-import { ANSWER_WITHIN_MS, Connections, type Connection } from './postgres-connection.ts'
+import { ANSWER_WITHIN_MS, type Connections } from './postgres-connection.ts'
 import { mapped } from './postgres-errors.ts'
-import { exclusively } from './postgres-schema.ts'
 import { quoted } from './postgres-statements.ts'
+import { exclusivelyOver, sideConnections } from './side-connections.ts'
 
-const CONNECT_WITHIN_MS = 2000
 /** Schemas are dropped, and statistics gathered, without the time limit of a statement. */
 const LONG_ANSWER_MS = 60 * ANSWER_WITHIN_MS
 
@@ -13,14 +12,7 @@ export class PostgresTarget {
 
   /** @throws {StoreUnavailable} when the address can't be understood. */
   constructor(url: string) {
-    this.#connections = new Connections({
-      url,
-      limit: 1,
-      settings: {},
-      connectWithinMs: CONNECT_WITHIN_MS,
-      answerWithinMs: LONG_ANSWER_MS,
-      onSent: () => undefined,
-    })
+    this.#connections = sideConnections(url, { answerWithinMs: LONG_ANSWER_MS })
   }
 
   /** Those of these schemas that the database has. */
@@ -32,7 +24,7 @@ export class PostgresTarget {
 
   /** All of them or none, with everything in them. */
   async drop(names: readonly string[]): Promise<void> {
-    await this.#exclusively(async (connection) => {
+    await exclusivelyOver(this.#connections, async (connection) => {
       for (const name of names) await connection.send({ text: `DROP SCHEMA IF EXISTS ${quoted(name)} CASCADE` })
     })
   }
@@ -41,20 +33,11 @@ export class PostgresTarget {
   async analyze(names: readonly string[]): Promise<void> {
     const text = 'SELECT schemaname, tablename FROM pg_tables WHERE schemaname = ANY ($1::text[]) ORDER BY 1, 2'
     const { rows } = await mapped(this.#connections.read({ text, values: [names] }))
-    await this.#exclusively(async (connection) => {
+    await exclusivelyOver(this.#connections, async (connection) => {
       for (const [schema, table] of rows) {
         await connection.send({ text: `ANALYZE ${quoted(String(schema))}.${quoted(String(table))}` })
       }
     })
-  }
-
-  async #exclusively(work: (connection: Connection) => Promise<void>): Promise<void> {
-    const connection = await this.#connections.acquire()
-    try {
-      await mapped(exclusively(connection, () => work(connection)))
-    } finally {
-      connection.release()
-    }
   }
 
   async close(): Promise<void> {
