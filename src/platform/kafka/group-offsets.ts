@@ -1,5 +1,6 @@
 // Tells Kafka's own tools how far every group is: its offsets are written down there, and nobody here ever reads them.
 import type { PartHealth } from '../application.ts'
+import { RepeatedLook } from '../repeated-look.ts'
 import type { Clock } from '../ports.ts'
 import { MirroredPlaces, type MirroredRuntime, type UnreadOnKafka } from './mirrored-places.ts'
 import { kafkaReason } from './kafka-error.ts'
@@ -28,9 +29,7 @@ export class GroupOffsets {
   readonly #options: GroupOffsetsOptions
   readonly #places: MirroredPlaces
   #admin: OffsetWriter | undefined
-  #cancel = (): void => undefined
-  #looking: Promise<void> | undefined
-  #isStopped = false
+  readonly #looks: RepeatedLook
   /** What each group has written down, by place: only what changed is written. */
   readonly #written = new Map<string, Map<string, bigint>>()
   #forgetAt = 0
@@ -40,15 +39,19 @@ export class GroupOffsets {
 
   constructor(options: GroupOffsetsOptions) {
     this.#options = options
+    this.#looks = new RepeatedLook({
+      clock: options.clock,
+      firstAfterMs: LOOK_EVERY_MS,
+      everyMs: LOOK_EVERY_MS,
+      look: () => this.look(),
+      // A look keeps for `/health` what it failed by.
+      failed: () => undefined,
+    })
     this.#places = new MirroredPlaces(options)
   }
 
   start(): void {
-    this.#cancel = this.#options.clock.after(LOOK_EVERY_MS, () => {
-      this.#looking = this.look().then(() => {
-        if (!this.#isStopped) this.start()
-      })
-    })
+    this.#looks.start()
   }
 
   /** Writes down what has changed since the last look. Whatever fails waits for the next. */
@@ -112,11 +115,10 @@ export class GroupOffsets {
   }
 
   async stop(): Promise<void> {
-    this.#isStopped = true
-    this.#cancel()
+    const stopped = this.#looks.stop()
     // A look under way ends with its connections.
     await this.#close()
-    await this.#looking
+    await stopped
     await this.#close()
   }
 

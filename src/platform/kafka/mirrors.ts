@@ -1,6 +1,7 @@
 // Carries copies of what is parked or dead to Kafka: rows written with it, deleted once Kafka has acknowledged them.
 import type { PartHealth } from '../application.ts'
 import type { Mirrored } from '../parking/mirror-row.ts'
+import { RepeatedLook } from '../repeated-look.ts'
 import type { Clock, Store } from '../ports.ts'
 import { Conflict } from '../ports.ts'
 import { mirrorsTable, PLATFORM_SCHEMA } from '../store/tables.ts'
@@ -39,29 +40,31 @@ const TOO_LARGE: ReadonlySet<string> = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIS
 export class Mirrors {
   readonly #options: MirrorsOptions
   #producer: Sender | undefined
-  #isStopped = false
-  #cancel = (): void => undefined
-  #looking: Promise<void> | undefined
+  readonly #looks: RepeatedLook
   /** Topics that take nothing at present: why, and until when they are left alone. */
   readonly #refused = new Map<string, { readonly why: string; readonly until: number }>()
   #failure: string | undefined
 
   constructor(options: MirrorsOptions) {
     this.#options = options
+    this.#looks = new RepeatedLook({
+      clock: options.clock,
+      firstAfterMs: LOOK_EVERY_MS,
+      everyMs: LOOK_EVERY_MS,
+      look: () => this.look(),
+      // A look keeps for `/health` what it failed by.
+      failed: () => undefined,
+    })
   }
 
   start(): void {
-    this.#cancel = this.#options.clock.after(LOOK_EVERY_MS, () => {
-      this.#looking = this.look().then(() => {
-        if (!this.#isStopped) this.start()
-      })
-    })
+    this.#looks.start()
   }
 
   /** Carries all that waits. What fails is told, and waits for the next look. */
   async look(): Promise<void> {
     try {
-      while (!this.#isStopped && this.#options.isOurs()) {
+      while (!this.#looks.isStopped && this.#options.isOurs()) {
         const rows = await this.#read()
         if (rows.length === 0) break
         for (const [topic, own] of Map.groupBy(rows, (row) => row.topic)) await this.#carry(topic, own)
@@ -69,7 +72,7 @@ export class Mirrors {
       this.#failure = undefined
     } catch (error) {
       const reason = kafkaReason(error)
-      if (reason !== this.#failure && !this.#isStopped)
+      if (reason !== this.#failure && !this.#looks.isStopped)
         this.#options.log.warn(`Copies of what is parked or dead wait for Kafka: ${reason}.`)
       this.#failure = reason
       await this.#close()
@@ -161,9 +164,7 @@ export class Mirrors {
   }
 
   async stop(): Promise<void> {
-    this.#isStopped = true
-    this.#cancel()
-    await this.#looking
+    await this.#looks.stop()
     await this.#close()
   }
 

@@ -304,7 +304,8 @@ export function cursorRow(cursor: Cursor, next: number, generation = cursor.gene
   return [group.name, topic, partition, source, version + 1, next, generation, incarnation, beganAt]
 }
 
-interface StoredCursor {
+/** A row of the cursors, as it is stored. */
+export interface StoredCursor {
   readonly consumer_group: string
   readonly topic: string
   readonly partition: number

@@ -2,7 +2,7 @@
 import type { Log, Store } from '../ports.ts'
 import { placeName } from '../rebuild/log-reader.ts'
 import { awaited, settle } from './barriers.ts'
-import type { Channels, Cursor } from './channels.ts'
+import type { Channels, Cursor, StoredCursor } from './channels.ts'
 import { setGeneration } from './crossing.ts'
 import { followSetBack } from './set-back.ts'
 
@@ -37,7 +37,7 @@ export class Crossings {
   /** Where the groups of a service stand in the partitions of other processes. Memory is behind them, never ahead. */
   async readOthers(service: string): Promise<void> {
     const { store, channels, isOurs, logOf } = this.#options
-    const rows = await store.query<OtherCursor>(
+    const rows = await store.query<Omit<StoredCursor, 'began_at'>>(
       `SELECT consumer_group, topic, partition, source, version, next, generation, incarnation
        FROM ${store.tableName(service, 'cursors')}`,
     )
@@ -54,15 +54,4 @@ export class Crossings {
       }
     }
   }
-}
-
-interface OtherCursor {
-  readonly consumer_group: string
-  readonly topic: string
-  readonly partition: number
-  readonly source: string
-  readonly version: number
-  readonly next: number
-  readonly generation: number
-  readonly incarnation: number
 }
