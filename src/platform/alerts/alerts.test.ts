@@ -21,7 +21,12 @@ async function startAlerted(server: ListeningServer, options: ToyLedgerOptions =
   const log = createLogger({ level: 'info', format: 'json', destination: { write: (line) => void lines.push(line) } })
   const metrics = createMetrics()
   const url = server.url.replace('//', '//user:sesame@')
-  const alerts = openAlerts({ url: `${url}/services/T0`, secret, clock: systemClock, telemetry: { log, metrics } })
+  const alerts = openAlerts({
+    url: `${url}/services/hook-path`,
+    secret,
+    clock: systemClock,
+    telemetry: { log, metrics },
+  })
   const observer = alerts.observing(silentObserver)
   const ledger = await startToyLedger({ clock: systemClock, observer, ...options })
   const { lonja } = ledger
@@ -85,7 +90,7 @@ test(
     await server.asked(2)
     assert.equal(bodyOf(server, 1)['what'], 'dead-letters')
     assert.match(lines.join(''), /"code":"500"/)
-    assert.ok(!/T0|sesame|127\.0\.0\.1/.test(lines.join('')))
+    assert.ok(!/hook-path|sesame|127\.0\.0\.1/.test(lines.join('')))
     await stop()
   },
 )
