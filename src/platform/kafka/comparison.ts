@@ -44,10 +44,12 @@ export class Comparison {
     this.#options = options
   }
 
-  async compare(epoch: number): Promise<void> {
+  /** @returns whether each topic is there that something was shipped to: one that is made later has lost all of it. */
+  async compare(epoch: number): Promise<boolean> {
     const { store, clock, observer } = this.#options
     const places = (await store.standing()).filter(({ lostFrom }) => lostFrom === undefined)
-    const { found, renewed } = await this.#find(places)
+    const { found, renewed, missing } = await this.#find(places)
+    const isWhole = !places.some(({ topic, mark = 0 }) => mark > 0 && missing.has(topic))
     const eras: Era[] = []
     const losses: Loss[] = []
     for (const place of places) {
@@ -59,9 +61,10 @@ export class Comparison {
     }
     if (losses.length > 0) await store.stopAtLosses(epoch, losses)
     for (const loss of losses) observer.lost(loss)
-    if (eras.length === 0) return
+    if (eras.length === 0) return isWhole
     await store.beginEras(epoch, eras, clock.now())
     observer.wentBack(eras)
+    return isWhole
   }
 
   /** Where the next incarnation begins: at the first record of ours that the database has otherwise, or not at all. */
@@ -107,11 +110,15 @@ export class Comparison {
     const admin = new TopicAdmin(address, 0)
     const ends = new Map<string, readonly PartitionEnds[]>()
     const renewed = new Set<string>()
+    const missing = new Set<string>()
     try {
       const look = async (topic: string): Promise<void> => {
         const topicId = (await admin.find(topic))?.topicId
-        // What is missing is told when something is shipped to it.
-        if (topicId === undefined) return
+        if (topicId === undefined) {
+          // That is told when something is shipped to it.
+          missing.add(topic)
+          return
+        }
         if ((this.#topicIds.get(topic) ?? topicId) !== topicId) renewed.add(topic)
         this.#topicIds.set(topic, topicId)
         ends.set(topic, await admin.ends(topic))
@@ -120,7 +127,7 @@ export class Comparison {
     } finally {
       await admin.close()
     }
-    return { found: await this.#findIn(places, ends), renewed }
+    return { found: await this.#findIn(places, ends), renewed, missing }
   }
 
   /** Reads deeper and deeper until something that was marked is found, or the beginning. */

@@ -46,6 +46,10 @@ export interface OpenKafkaOptions {
 }
 
 const WRITE_POSITIONS_MS = 2000
+/** What goes on is said again after so long. */
+const TELL_AGAIN_MS = 60_000
+/** Reasons kept; those that name ever new things are told each time. */
+const MAX_TOLD = 100
 
 /** Every topic that has to be on the brokers. */
 export function topicsOnKafka(services: readonly Service[]): readonly Topic[] {
@@ -106,6 +110,8 @@ export class OpenKafka {
   #outward: Outward | undefined
   #cancelWriting = (): void => undefined
   #failure: string | undefined
+  /** By reason: some topics that are missing fail in turn, five times a second each. */
+  readonly #toldAt = new Map<string, number>()
 
   constructor(options: OpenKafkaOptions, address: KafkaAddress) {
     this.#options = options
@@ -212,9 +218,13 @@ export class OpenKafka {
 
   #tell(error: unknown): void {
     this.#counts.consumeErrors += 1
-    const reason = kafkaReason(error)
-    if (reason !== this.#failure) this.#options.log.warn(`Kafka can't be read at present: ${reason}.`)
+    const reason = kafkaReason(error).replace(/\.$/, '')
     this.#failure = reason
+    const now = this.#options.clock.now()
+    if (now < (this.#toldAt.get(reason) ?? 0) + TELL_AGAIN_MS) return
+    if (this.#toldAt.size >= MAX_TOLD) this.#toldAt.clear()
+    this.#toldAt.set(reason, now)
+    this.#options.log.warn(`Kafka can't be read at present: ${reason}.`)
   }
 
   #takeStranger(strangers: Strangers, record: StrangeRecord): Promise<boolean> {

@@ -104,9 +104,8 @@ export class Outward {
 async function existing(address: KafkaAddress, topics: readonly string[]): Promise<readonly string[]> {
   const admin = new TopicAdmin(address)
   try {
-    const found = []
-    for (const topic of topics) if ((await admin.find(mirrorTopicName(topic, 'retry'))) !== undefined) found.push(topic)
-    return found
+    const known = await admin.names()
+    return topics.filter((topic) => known.has(mirrorTopicName(topic, 'retry')))
   } finally {
     await admin.close()
   }

@@ -22,9 +22,10 @@ export interface RelayOptions {
   /**
    * Compares what Kafka has with what the database says was shipped, before anything is and each half minute.
    *
+   * @returns false where a topic was missing: it may be made any moment.
    * @throws what keeps it from looking: nothing is shipped then.
    */
-  readonly compare?: (epoch: number) => Promise<void>
+  readonly compare?: (epoch: number) => Promise<boolean>
   readonly clock: Clock
   readonly observer: RelayObserver
   /** Of one transaction of Kafka; a transaction of the database that is larger goes alone. */
@@ -54,6 +55,8 @@ const ANNOUNCE_EVERY_MS = 1000
 const TRY_STOPPED_EVERY_MS = 60_000
 /** A topic may be made anew, or a broker set back, under a relay that goes on. */
 const COMPARE_EVERY_MS = 30_000
+/** Whoever makes a topic anew looks at /health next, which then has to say what is lost. */
+const COMPARE_MISSING_EVERY_MS = 1000
 /** A stop does not wait for a broker that does not answer: the next relay settles what was sent. */
 const STOP_WITHIN_MS = 2000
 /** A broker that was just started knows its topics some moments later. */
@@ -171,8 +174,9 @@ export class Relay {
   async #compare(epoch: number): Promise<void> {
     const compared = this.#options.compare?.(epoch)
     // Whoever stops does not wait for an answer that does not come.
-    await Promise.race([compared, this.#giveUp.promise])
-    this.#compareAt = this.#options.clock.now() + COMPARE_EVERY_MS
+    const isWhole = await Promise.race([compared, this.#giveUp.promise])
+    const againMs = isWhole === false ? COMPARE_MISSING_EVERY_MS : COMPARE_EVERY_MS
+    this.#compareAt = this.#options.clock.now() + againMs
   }
 
   /**

@@ -98,14 +98,19 @@ export class TopicAdmin {
 
   /** Makes those that are missing, and waits until each partition has a leader. @returns the names of those made. */
   async create(topics: readonly Topic[], replicas: number): Promise<readonly string[]> {
-    const made: string[] = []
-    for (const topic of topics) {
-      if ((await this.find(topic.name)) !== undefined) continue
-      await this.#create(topic, replicas)
-      made.push(topic.name)
-    }
-    for (const name of made) await this.#visible(name)
-    return made
+    const known = await this.names()
+    const missing = topics.filter(({ name }) => !known.has(name))
+    for (const topic of missing) await this.#create(topic, replicas)
+    for (const { name } of missing) await this.#visible(name)
+    return missing.map(({ name }) => name)
+  }
+
+  /**
+   * Those that the user may see, by one question: the client asks three times for one that is missing, which made 12
+   * seconds of the 45 topics of all services.
+   */
+  async names(): Promise<ReadonlySet<string>> {
+    return new Set(await within(DEADLINE_MS, 'asking for the topics', this.#admin.listTopics()))
   }
 
   /** One a call: with several, one that exists fails the answer although the others were made. */

@@ -11,6 +11,12 @@ export interface SeenOrder {
   readonly reason?: string
 }
 
+/** Who buys, and what. */
+interface Wares {
+  readonly clientId: string
+  readonly sku: string
+}
+
 export type Served = Awaited<ReturnType<typeof serveOnKafka>>
 
 /** @param flags as of `lonja serve`, without the port; warnings and errors that it logs are in `told`. */
@@ -29,16 +35,21 @@ export async function serveOnKafka(flags: readonly string[], environment: Readon
     return answer
   }
 
-  /** A client, a product with this much stock, and so many orders of one piece each, at once. */
-  async function placeOrders(count: number, { stock = 1000 } = {}): Promise<{ readonly orderIds: readonly string[] }> {
+  async function addWares(stock: number): Promise<Wares> {
     const email = `ana.${crypto.randomUUID()}@example.com`
     const { clientId } = await call<{ readonly clientId: string }>('/v1/clients', { name: 'Ana Souza', email })
     const sku = `LAMP-${crypto.randomUUID().slice(0, 8).toUpperCase()}`
     await call('/v1/products', { sku, name: 'Lamp', price: '5.00', currency: 'EUR', quantity: stock })
+    return { clientId, sku }
+  }
+
+  /** So many orders of one piece each, at once, by a new client and of a new product with this much stock unless told. */
+  async function placeOrders(count: number, { stock = 1000, wares }: { stock?: number; wares?: Wares } = {}) {
+    const { clientId, sku } = wares ?? (await addWares(stock))
     const shippingAddress = { line1: 'Rua A 1', city: 'Lisboa', postalCode: '1000-001', country: 'PT' }
     const order = { clientId, items: [{ sku, quantity: 1 }], shippingAddress }
     const placed = await Promise.all(Array.from({ length: count }, () => call<SeenOrder>('/v1/orders', order)))
-    return { orderIds: placed.map(({ orderId }) => orderId) }
+    return { orderIds: placed.map(({ orderId }) => orderId), wares: { clientId, sku } }
   }
 
   async function relayHealth(): Promise<PartHealth | undefined> {
