@@ -29,7 +29,7 @@ const reading = get('/v1/orders/:orderId', {
   },
 })
 
-/** Portuguese names of seed 3, accepted wherever a status is. */
+/** Portuguese names, accepted wherever a status is. */
 const PORTUGUESE = {
   PENDENTE: 'PENDING',
   PAGO: 'PAID',

@@ -77,7 +77,7 @@ suite('placing', () => {
     assert.deepEqual((await call('GET', `/v1/orders/${orderId.toUpperCase()}`)).body, reply.body)
   })
 
-  test('the body of seed 3 is taken as it is', async () => {
+  test('the body of a Portuguese shop is taken as it is', async () => {
     const { place } = opened()
     const items = [{ productId: lamp.productId, quantity: 10, price: 10 }]
     const view = viewOf(await place({ items, total: 100, payments: [{ typePaymentId: 1, amount: 100 }] }))

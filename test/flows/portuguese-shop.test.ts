@@ -1,11 +1,11 @@
-// The requests of seed 3, word for word: a client with a cpf, a product, an order with a typePaymentId, PAGO.
+// A shop that speaks Portuguese, its requests word for word: a client with a cpf, a typePaymentId, PAGO and CANCELADO.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { expectRefusal, expectStatus } from '../../src/testing/shop-calls.ts'
 import type { Shop } from '../../src/testing/shop.ts'
 import { inShop } from '../../src/testing/shop.ts'
 
-/** Whoever asks without a key on this machine, as the curl lines of the seed do. */
+/** Whoever asks without a key on this machine, as its command lines do. */
 async function step(shop: Shop, path: string, body: object): Promise<string> {
   return expectStatus(await shop.as(undefined).post<{ readonly id: string }>(path, body), 201).id
 }
@@ -20,7 +20,7 @@ async function ordered(shop: Shop, typePaymentId: number): Promise<string> {
   return step(shop, '/v1/orders', { clientId, items, total: 100, payments: [{ typePaymentId, amount: 100 }] })
 }
 
-suite('the steps of seed 3', () => {
+suite('the steps of a Portuguese shop', () => {
   test(
     'lead to an order that is confirmed, and PAGO of what is paid already is no error',
     inShop(async (shop) => {
