@@ -451,7 +451,7 @@ function bytesOf(records: readonly OutgoingRecord[]): number {
   return records.reduce((sum, record) => sum + ofOne(record), 0)
 }
 
-test('what Kafka has is compared before anything is shipped, and each half minute after, or sooner for a missing topic', async () => {
+test('what Kafka has is compared before all else, each half minute, and each second while a topic is missing', async () => {
   const compared: number[] = []
   let isBlind = true
   let isWhole = true

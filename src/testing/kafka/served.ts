@@ -43,7 +43,7 @@ export async function serveOnKafka(flags: readonly string[], environment: Readon
     return { clientId, sku }
   }
 
-  /** So many orders of one piece each, at once, by a new client and of a new product with this much stock unless told. */
+  /** So many orders of one piece each, at once, by a new client and of a new product unless told. */
   async function placeOrders(count: number, { stock = 1000, wares }: { stock?: number; wares?: Wares } = {}) {
     const { clientId, sku } = wares ?? (await addWares(stock))
     const shippingAddress = { line1: 'Rua A 1', city: 'Lisboa', postalCode: '1000-001', country: 'PT' }
