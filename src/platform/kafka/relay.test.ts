@@ -451,7 +451,7 @@ function bytesOf(records: readonly OutgoingRecord[]): number {
   return records.reduce((sum, record) => sum + ofOne(record), 0)
 }
 
-test('what Kafka has is compared before all else, each half minute, and each second while a topic is missing', async () => {
+test('Kafka is compared before all else, each half minute, and sooner where a topic is missing', async () => {
   const compared: number[] = []
   let isBlind = true
   let isWhole = true
