@@ -1,6 +1,7 @@
 // Reads what people put into the retry topics: one process of each database, record by record, with its place beside.
 import type { PartHealth } from '../application.ts'
 import { Conflict, type Clock } from '../ports.ts'
+import { RepeatedLook } from '../repeated-look.ts'
 import type { StrangeRecord } from '../parking/stranger-letter.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { KafkaAddress } from './address.ts'
@@ -45,8 +46,7 @@ export class RetryTopics {
   readonly #fetcher: Fetcher
   #open: readonly OpenTopic[] = []
   #lookedAt = Number.NEGATIVE_INFINITY
-  #isStopped = false
-  #cancel = (): void => undefined
+  readonly #looks: RepeatedLook
   #working = Promise.resolve()
   #failure: string | undefined
 
@@ -64,21 +64,19 @@ export class RetryTopics {
       },
       () => this.#open.map(({ reading }) => reading),
     )
+    this.#looks = new RepeatedLook({
+      clock,
+      firstAfterMs: LOOK_EVERY_MS,
+      everyMs: LOOK_EVERY_MS,
+      look: () => this.#look(),
+      failed: (error) => this.#failed(error),
+    })
   }
 
   async start(): Promise<void> {
     await this.#options.positions.prepare()
     this.#fetcher.start()
-    this.#arm()
-  }
-
-  #arm(): void {
-    if (this.#isStopped) return
-    this.#cancel = this.#options.clock.after(LOOK_EVERY_MS, () => {
-      void this.#look()
-        .catch((error: unknown) => this.#failed(error))
-        .then(() => this.#arm())
-    })
+    this.#looks.start()
   }
 
   /** The next look finds out whether it is over: `/health` says so a second after, and not a minute. */
@@ -127,7 +125,7 @@ export class RetryTopics {
     this.#working = this.#working.then(async () => {
       for (const record of records) {
         while (!(await this.#take(open, { ...record, topicId, code: 'KAFKA_UNKNOWN_MESSAGE', why: '' }))) {
-          if (this.#isStopped || !this.#options.isOurs()) return
+          if (this.#looks.isStopped || !this.#options.isOurs()) return
           await this.#pause()
         }
       }
@@ -174,8 +172,7 @@ export class RetryTopics {
   }
 
   async stop(): Promise<void> {
-    this.#isStopped = true
-    this.#cancel()
+    await this.#looks.stop()
     await this.#fetcher.stop()
     await this.#working
     await this.#options.positions.close()
