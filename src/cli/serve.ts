@@ -1,6 +1,8 @@
 // `lonja serve`: runs the services until a signal ends it.
 import { startApp, type App } from '../app.ts'
+import { systemClock } from '../platform/system.ts'
 import { EXIT, noWords, type Call } from './command.ts'
+import { giveBackWhenIdle } from './idle-memory.ts'
 import { leaveSoon, untilStopped } from './until-stopped.ts'
 import { printWindows } from './print-windows.ts'
 import type { Terminal } from './terminal.ts'
@@ -19,7 +21,9 @@ export async function serve(call: Call): Promise<number> {
   if (app === undefined) return EXIT.ok
   welcome(app, call)
   const endReports = settings.windowReport ? printWindows(app, terminal) : undefined
+  const idleMemory = giveBackWhenIdle({ clock: systemClock })
   await stopped
+  await idleMemory.stop()
   endReports?.()
   await stopAndSay(app, terminal)
   leaveSoon(EXIT.ok)

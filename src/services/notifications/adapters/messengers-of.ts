@@ -3,7 +3,6 @@ import type { Clock } from '../../../platform/ports.ts'
 import type { Mailer } from './mailer.ts'
 import type { Texter, WebhookCaller } from './messengers.ts'
 import { mailSink, messageSink } from './sink.ts'
-import { smtpMailer } from './smtp.ts'
 import { httpTexter, noProvider, webhookCaller } from './webhook.ts'
 
 export interface MessengerSettings {
@@ -34,9 +33,9 @@ export interface Messengers {
  *
  * @throws when the address of the mail server is none.
  */
-export function messengersOf(settings: MessengerSettings): Messengers {
+export async function messengersOf(settings: MessengerSettings): Promise<Messengers> {
   const { smtpUrl, mailFrom: from, mailFailureRate: failureRate, random, clock } = settings
-  const smtp = smtpUrl === undefined ? undefined : smtpMailer({ url: smtpUrl, from })
+  const smtp = smtpUrl === undefined ? undefined : (await import('./smtp.ts')).smtpMailer({ url: smtpUrl, from })
   const isTrial = smtp === undefined
   return {
     mailer: smtp ?? mailSink({ failureRate, random }),

@@ -155,14 +155,14 @@ suite('which messengers there are', () => {
 
   test('without any setting all messages stay in the process, and nobody is called', async () => {
     await using server = await listeningServer()
-    const { texter, webhooks } = messengersOf(settings)
+    const { texter, webhooks } = await messengersOf(settings)
     assert.deepEqual(await texter.send({ to: '1', text: 'Hello' }, call()), {})
     assert.deepEqual(await webhooks.send({ url: server.url, body: '{}' }, call()), {})
     assert.deepEqual(server.requests, [])
   })
 
   test('once mail is real, a channel without a provider fails and says which setting is missing', async () => {
-    const { texter, webhooks, stop } = messengersOf({ ...settings, smtpUrl: 'smtp://127.0.0.1:9' })
+    const { texter, webhooks, stop } = await messengersOf({ ...settings, smtpUrl: 'smtp://127.0.0.1:9' })
     stop()
     assert.match((await texter.send({ to: '1', text: 'Hello' }, call())).refused ?? '', /LONJA_SMS_URL/)
     assert.match((await webhooks.send({ url: undefined, body: '{}' }, call())).refused ?? '', /neither/)
