@@ -52,6 +52,10 @@ class Connection {
     })
   }
 
+  close(): void {
+    this.#socket.destroy()
+  }
+
   #take(chunk: Buffer): void {
     this.#text += chunk.toString('latin1')
     const headEnd = this.#text.indexOf('\r\n\r\n')
@@ -64,8 +68,10 @@ class Connection {
   }
 }
 
-const connections: Connection[] = []
-for (let at = 0; at < CONNECTIONS; at += 1) connections.push(await Connection.open())
+/** Opened anew for each run: a server closes what was idle for 72 s, and an order written there is never answered. */
+function connectAll(): Promise<readonly Connection[]> {
+  return Promise.all(Array.from({ length: CONNECTIONS }, () => Connection.open()))
+}
 
 interface Round {
   readonly plan: FeedPlan
@@ -92,7 +98,7 @@ async function place(connection: Connection, round: Round, dueAtMs: number): Pro
 }
 
 /** Each connection sends its next order when the last one was answered. */
-async function feedClosed(round: Round): Promise<void> {
+async function feedClosed(round: Round, connections: readonly Connection[]): Promise<void> {
   const call = async (connection: Connection): Promise<void> => {
     while (!isOver(round)) await place(connection, round, performance.now())
   }
@@ -103,7 +109,7 @@ async function feedClosed(round: Round): Promise<void> {
  * Orders come in gaps as of independent callers (exponential), whatever the server does. Each is timed from when it was
  * due, so that one which had to wait for a connection, or for this process, is not made to look fast.
  */
-async function feedOpen(round: Round, perSecond: number): Promise<void> {
+async function feedOpen(round: Round, perSecond: number, connections: readonly Connection[]): Promise<void> {
   const random = seededRandom(3)
   const idle = [...connections]
   const waiting: number[] = []
@@ -134,15 +140,17 @@ async function feedOpen(round: Round, perSecond: number): Promise<void> {
 }
 
 async function feed(plan: FeedPlan, tell: (orders: number) => void): Promise<Fed> {
+  const connections = await connectAll()
   const startedAtMs = performance.now()
   const cpuBefore = process.cpuUsage()
   const endAtMs = startedAtMs + (plan.seconds ?? Infinity) * 1000
   const round: Round = { plan, endAtMs, progress: createProgress(tell), answeredMs: [], placed: 0 }
-  if (plan.perSecond === undefined) await feedClosed(round)
-  else await feedOpen(round, plan.perSecond)
+  if (plan.perSecond === undefined) await feedClosed(round, connections)
+  else await feedOpen(round, plan.perSecond, connections)
   const { answeredMs } = round
   const { user, system } = process.cpuUsage(cpuBefore)
   const loadCores = (user + system) / 1000 / (performance.now() - startedAtMs)
+  for (const connection of connections) connection.close()
   return {
     orders: round.placed,
     answeredMs: { p50: percentile(answeredMs, 0.5), p99: percentile(answeredMs, 0.99) },
