@@ -1,11 +1,13 @@
 // What Kafka has lost is told and sent again on demand; a database that went back goes on under a new incarnation.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { Admin } from '@platformatic/kafka'
+import { Admin, Producer } from '@platformatic/kafka'
 import { Client } from 'pg'
 import { addressOptions, type KafkaAddress } from '../../src/platform/kafka/address.ts'
+import { toKafka, type RelayedRecord } from '../../src/platform/kafka/record-headers.ts'
 import { RelayDesk } from '../../src/platform/kafka/relay-desk.ts'
 import { Relays } from '../../src/platform/kafka/relays.ts'
+import { TransactionalProducer } from '../../src/platform/kafka/transactional-producer.ts'
 import { systemClock } from '../../src/platform/system.ts'
 import { createLogger } from '../../src/platform/telemetry/logger.ts'
 import { createMetrics } from '../../src/platform/telemetry/metrics.ts'
@@ -171,6 +173,50 @@ suite('what Kafka has lost', async () => {
       }
     },
   )
+
+  async function produce(records: readonly RelayedRecord[], end: 'commit' | 'cancel'): Promise<void> {
+    const producer = new Producer({
+      ...addressOptions(address),
+      idempotent: true,
+      transactionalId: 'predecessor',
+      producerId: -1n,
+      producerEpoch: -1,
+      retries: 15,
+      retryDelay: 50,
+    })
+    const transaction = await producer.beginTransaction()
+    await transaction.send({ messages: records.map((record) => toKafka(record, record.logId)) })
+    await transaction[end]()
+    await producer.close()
+    // Answers when the marks of its end are written.
+    const successor = await TransactionalProducer.open({ address, transactionalId: 'predecessor' })
+    await successor.close()
+  }
+
+  test('what lies on Kafka in a transaction that was aborted is lost as well', { timeout }, async () => {
+    const world = await relayWorld(address, 'aborted', 1)
+    await world.append({ 0: 4 })
+    const before = await startRelays(world)
+    await waitFor(before.isShipped, { withinMs })
+    const listener = world.listen()
+    await waitFor(() => hasAll(listener.arrived, 4), { withinMs })
+    await before.stop()
+    await listener.stop()
+    // As a broker has it that was set back to the moment at which the last transaction was open.
+    await makeAnew(world.topic, 1)
+    const shipped = [0, 1, 2, 3].map((wanted) => listener.arrived.find(({ sequence }) => sequence === wanted))
+    const records = shipped.filter((record) => record !== undefined)
+    await produce(records.slice(0, 2), 'commit')
+    await produce(records.slice(2, 3), 'cancel')
+    const after = await startRelays(world)
+    try {
+      const isTold = () => after.told.some((line) => line.includes('appended to aborted.events/0 as 2 to 3'))
+      await waitFor(isTold, { withinMs, what: 'the loss from 2 on' })
+    } finally {
+      await after.stop()
+      await world.close()
+    }
+  })
 
   test('a relay under way takes up what is sent again; its marks of before do not undo that', { timeout }, async () => {
     const world = await relayWorld(address, 'again', 1)

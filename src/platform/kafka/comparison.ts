@@ -24,7 +24,10 @@ export interface ComparisonObserver {
 
 /** What of ours lies at the end of a partition, in the order of its offsets. */
 interface Found {
+  /** Also those of aborted transactions: our own readers may have taken them. */
   readonly records: readonly RelayedRecord[]
+  /** Those that a reader of what is committed sees. */
+  readonly visible: readonly RelayedRecord[]
   /** Whether the partition was read from its beginning, and whether that is its first record ever. */
   readonly isWhole: boolean
   readonly isUncut: boolean
@@ -95,9 +98,9 @@ export class Comparison {
   }
 
   /** The lowest number that was acknowledged and is not there; undefined where all is, or nobody can tell. */
-  #lostFrom(place: Standing, { records, isWhole, isUncut }: Found): number | undefined {
+  #lostFrom(place: Standing, { visible, isWhole, isUncut }: Found): number | undefined {
     const { mark = 0 } = place
-    const last = records.at(-1)
+    const last = visible.at(-1)
     // What a broker deleted after its time may have been the last of ours.
     if (last === undefined) return isWhole && isUncut ? 0 : undefined
     const era = this.#options.store.eraOf(place, mark - 1)
@@ -130,25 +133,47 @@ export class Comparison {
     return { found: await this.#findIn(places, ends), renewed, missing }
   }
 
+  /**
+   * A broker that was set back to a moment at which a transaction was open aborts it at the next start of a relay: its
+   * records lie there, and nobody sees them. What lies beyond where a partition is stable is taken as seen: the
+   * predecessor is fenced, so only the mark of its end is missing.
+   */
+  async #read(tails: ReadonlyMap<string, DeepTail>): Promise<readonly (RelayedRecord & { isVisible: boolean })[]> {
+    const { address, clock } = this.#options
+    const wanted = [...tails.values()]
+    const all = await readTails({ address, clock, isolation: 'uncommitted' }, wanted)
+    const stable = wanted.map((tail) => ({ ...tail, end: Math.min(tail.end, tail.stable) }))
+    const committed = await readTails({ address, clock, isolation: 'committed' }, stable)
+    const offsets = new Set(committed.map(({ topic, partition, offset }) => `${topic}/${partition}/${offset}`))
+    return all.flatMap((fetched) => {
+      const record = fromKafka(fetched)
+      if ('stranger' in record) return []
+      const { topic, partition, offset } = fetched
+      const isDecided = offset < (tails.get(`${topic}/${partition}`)?.stable ?? 0)
+      return [{ ...record, isVisible: !isDecided || offsets.has(`${topic}/${partition}/${offset}`) }]
+    })
+  }
+
   /** Reads deeper and deeper until something that was marked is found, or the beginning. */
   async #findIn(places: readonly Standing[], ends: ReadonlyMap<string, readonly PartitionEnds[]>) {
     const logIds = await this.#options.store.logIds()
     const found = new Map<string, Found>()
     let open = places.filter(({ topic, partition }) => ends.get(topic)?.[partition] !== undefined)
     for (let depth = FIRST_DEPTH; open.length > 0; depth *= DEEPER) {
-      const tails = new Map<string, Tail & { readonly first: number }>()
+      const tails = new Map<string, DeepTail>()
       for (const { topic, partition } of open) {
-        const { first = 0, end = 0 } = ends.get(topic)?.[partition] ?? {}
-        tails.set(`${topic}/${partition}`, { topic, partition, first, from: Math.max(first, end - depth), end })
+        const { first = 0, end = 0, stable = 0 } = ends.get(topic)?.[partition] ?? {}
+        const from = Math.max(first, end - depth)
+        tails.set(`${topic}/${partition}`, { topic, partition, first, from, end, stable })
       }
-      const fetched = await readTails(this.#options, [...tails.values()])
-      const records = fetched.map(fromKafka).filter((record): record is RelayedRecord => !('stranger' in record))
+      const records = await this.#read(tails)
       const byPlace = Map.groupBy(records, placeName)
       for (const place of open) {
         const tail = tails.get(`${place.topic}/${place.partition}`)
         const own = byPlace.get(placeName(place))?.filter(({ source, logId }) => logIds.get(source) === logId) ?? []
         found.set(placeName(place), {
           records: own,
+          visible: own.filter(({ isVisible }) => isVisible),
           isWhole: tail === undefined || tail.from <= tail.first,
           isUncut: tail?.first === 0,
         })
@@ -159,10 +184,15 @@ export class Comparison {
   }
 }
 
+interface DeepTail extends Tail {
+  readonly first: number
+  readonly stable: number
+}
+
 /** Of what nothing was ever shipped, the end of the partition tells enough: others may have filled it. */
 function needsMore({ mark = 0 }: Standing, found: Found | undefined): boolean {
   if (found === undefined || found.isWhole || mark === 0) return false
-  return !found.records.some(({ sequence }) => sequence < mark)
+  return !found.visible.some(({ sequence }) => sequence < mark)
 }
 
 function lossOf(place: Standing, lostFrom: number | undefined): Loss[] {

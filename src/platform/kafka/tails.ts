@@ -1,8 +1,6 @@
 // Reads the last records of partitions, as deep as whoever asks needs, and then ends.
-import type { Clock } from '../ports.ts'
-import type { KafkaAddress } from './address.ts'
 import { within } from './deadline.ts'
-import { Fetcher, type Reading } from './fetcher.ts'
+import { Fetcher, type FetcherOptions, type Reading } from './fetcher.ts'
 import type { FetchedRecord } from './record-headers.ts'
 
 export interface Tail {
@@ -17,9 +15,12 @@ export interface Tail {
 const READ_WITHIN_MS = 15_000
 const WAIT_MS = 50
 
-/** Every record of these, also of transactions that were aborted, in the order of each partition's offsets. */
+/**
+ * The records of these, in the order of each partition's offsets. Those of aborted transactions are left out where
+ * `isolation` says so; then no tail may reach beyond where its partition is stable.
+ */
 export async function readTails(
-  { address, clock }: { readonly address: KafkaAddress; readonly clock: Clock },
+  { address, clock, isolation }: Pick<FetcherOptions, 'address' | 'clock' | 'isolation'>,
   tails: readonly Tail[],
 ): Promise<readonly FetchedRecord[]> {
   const records: FetchedRecord[] = []
@@ -39,7 +40,7 @@ export async function readTails(
     {
       address,
       clock,
-      isolation: 'uncommitted',
+      isolation,
       waitMs: WAIT_MS,
       deliver: (_, fetched) => void records.push(...fetched),
       // It was deleted meanwhile: what is left is read.

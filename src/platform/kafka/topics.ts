@@ -28,6 +28,8 @@ export interface PartitionEnds {
   readonly partition: number
   readonly first: number
   readonly end: number
+  /** Where what is committed ends: below lies no transaction that is open. */
+  readonly stable: number
 }
 
 /** The settings of a topic on the brokers, as its declaration wants them. */
@@ -56,6 +58,9 @@ const MAX_RECORD_BYTES = 2 * 1024 * 1024
 /** Kafka's number for a topic among the kinds of things that have settings. */
 const TOPIC = 2
 const LATEST = -1n
+/** Kafka's numbers for what a reader sees. */
+const UNCOMMITTED = 0
+const COMMITTED = 1
 const EARLIEST = -2n
 
 export class TopicAdmin {
@@ -167,17 +172,22 @@ export class TopicAdmin {
   /** What each partition holds. */
   async ends(name: string): Promise<readonly PartitionEnds[]> {
     const found = await this.find(name)
-    const at = async (timestamp: bigint): Promise<readonly bigint[]> => {
+    const at = async (timestamp: bigint, isolationLevel: 0 | 1 = UNCOMMITTED): Promise<readonly bigint[]> => {
       const partitions = Array.from({ length: found?.partitions ?? 0 }, (_, partitionIndex) => {
         return { partitionIndex, timestamp }
       })
-      const asked = this.#admin.listOffsets({ topics: [{ name, partitions }] })
+      const asked = this.#admin.listOffsets({ topics: [{ name, partitions }], isolationLevel })
       const [listed] = await within(DEADLINE_MS, `asking for the offsets of ${name}`, asked)
       const sorted = (listed?.partitions ?? []).toSorted((one, other) => one.partitionIndex - other.partitionIndex)
       return sorted.map(({ offset }) => offset)
     }
-    const [firsts, ends] = await Promise.all([at(EARLIEST), at(LATEST)])
-    return firsts.map((first, partition) => ({ partition, first: Number(first), end: Number(ends[partition] ?? 0n) }))
+    const firsts = await at(EARLIEST)
+    const stables = await at(LATEST, COMMITTED)
+    const ends = await at(LATEST)
+    return firsts.map((first, partition) => {
+      const [stable, end] = [Number(stables[partition] ?? 0n), Number(ends[partition] ?? 0n)]
+      return { partition, first: Number(first), end, stable }
+    })
   }
 
   async close(): Promise<void> {
