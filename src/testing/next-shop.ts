@@ -104,7 +104,7 @@ export const nextServices: readonly Service[] = [
 ]
 
 /** Asks a shop of the next version to note what a client said of his order. */
-export async function praiseIn({ lonja }: Shop, orderId: string, words: string): Promise<void> {
+export async function praiseIn({ lonja }: Pick<Shop, 'lonja'>, orderId: string, words: string): Promise<void> {
   await lonja.submit({
     service: 'orders',
     command: PraiseOrder({ orderId, words }),

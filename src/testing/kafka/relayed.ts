@@ -18,9 +18,10 @@ import { services } from '../../services.ts'
 /** Every topic that the services declare. */
 export const topicNames: readonly string[] = services.flatMap(({ topics }) => topics.map(({ name }) => name))
 
-export async function makeTopics(address: KafkaAddress, replicas = 1): Promise<void> {
+/** @param known the services of another version, where its topics are to be made. */
+export async function makeTopics(address: KafkaAddress, replicas = 1, known = services): Promise<void> {
   const admin = new TopicAdmin(address)
-  await admin.create(topicsOnKafka(services), replicas)
+  await admin.create(topicsOnKafka(known), replicas)
   await admin.close()
 }
 
