@@ -59,23 +59,47 @@ async function sql(url: string, ...texts: readonly string[]): Promise<readonly R
 const placesIn = (arrived: ReturnType<World['listen']>['arrived']) =>
   arrived.map(({ partition, incarnation, sequence }) => `${partition}:${incarnation}/${sequence}`)
 
+async function makeAnew(address: KafkaAddress, topic: string, partitions: number): Promise<void> {
+  const admin = new Admin({ ...addressOptions(address), retries: 2 })
+  await admin.deleteTopics({ topics: [topic] })
+  const isThere = () =>
+    admin.metadata({ topics: [topic], forceUpdate: true }).then(
+      ({ topics }) => topics.has(topic),
+      () => false,
+    )
+  await waitFor(async () => !(await isThere()), { withinMs })
+  await admin.close()
+  await makeTopic(address, topic, partitions)
+}
+
+/** In one transaction of a predecessor, which ends it or gives it up. */
+async function produce(
+  address: KafkaAddress,
+  records: readonly RelayedRecord[],
+  end: 'commit' | 'cancel',
+): Promise<void> {
+  const producer = new Producer({
+    ...addressOptions(address),
+    idempotent: true,
+    transactionalId: 'predecessor',
+    producerId: -1n,
+    producerEpoch: -1,
+    retries: 15,
+    retryDelay: 50,
+  })
+  const transaction = await producer.beginTransaction()
+  await transaction.send({ messages: records.map((record) => toKafka(record, record.logId)) })
+  await transaction[end]()
+  await producer.close()
+  // Answers when the marks of its end are written.
+  const successor = await TransactionalProducer.open({ address, transactionalId: 'predecessor' })
+  await successor.close()
+}
+
 suite('what Kafka has lost', async () => {
   if (!(await kafkaIsHere())) return
   const kafka = await sharedKafka()
   const address: KafkaAddress = { brokers: kafka.brokers, clientId: 'losses' }
-
-  async function makeAnew(topic: string, partitions: number): Promise<void> {
-    const admin = new Admin({ ...addressOptions(address), retries: 2 })
-    await admin.deleteTopics({ topics: [topic] })
-    const isThere = () =>
-      admin.metadata({ topics: [topic], forceUpdate: true }).then(
-        ({ topics }) => topics.has(topic),
-        () => false,
-      )
-    await waitFor(async () => !(await isThere()), { withinMs })
-    await admin.close()
-    await makeTopic(address, topic, partitions)
-  }
 
   test(
     'stops its partitions with the command that mends it, and is sent again without a jump',
@@ -88,7 +112,7 @@ suite('what Kafka has lost', async () => {
       const before = await startRelays(world)
       await waitFor(before.isShipped, { withinMs })
       await before.stop()
-      await makeAnew(world.topic, 2)
+      await makeAnew(address, world.topic, 2)
       await world.append({ 0: 2 })
 
       const after = await startRelays(world)
@@ -174,50 +198,6 @@ suite('what Kafka has lost', async () => {
     },
   )
 
-  async function produce(records: readonly RelayedRecord[], end: 'commit' | 'cancel'): Promise<void> {
-    const producer = new Producer({
-      ...addressOptions(address),
-      idempotent: true,
-      transactionalId: 'predecessor',
-      producerId: -1n,
-      producerEpoch: -1,
-      retries: 15,
-      retryDelay: 50,
-    })
-    const transaction = await producer.beginTransaction()
-    await transaction.send({ messages: records.map((record) => toKafka(record, record.logId)) })
-    await transaction[end]()
-    await producer.close()
-    // Answers when the marks of its end are written.
-    const successor = await TransactionalProducer.open({ address, transactionalId: 'predecessor' })
-    await successor.close()
-  }
-
-  test('what lies on Kafka in a transaction that was aborted is lost as well', { timeout }, async () => {
-    const world = await relayWorld(address, 'aborted', 1)
-    await world.append({ 0: 4 })
-    const before = await startRelays(world)
-    await waitFor(before.isShipped, { withinMs })
-    const listener = world.listen()
-    await waitFor(() => hasAll(listener.arrived, 4), { withinMs })
-    await before.stop()
-    await listener.stop()
-    // As a broker has it that was set back to the moment at which the last transaction was open.
-    await makeAnew(world.topic, 1)
-    const shipped = [0, 1, 2, 3].map((wanted) => listener.arrived.find(({ sequence }) => sequence === wanted))
-    const records = shipped.filter((record) => record !== undefined)
-    await produce(records.slice(0, 2), 'commit')
-    await produce(records.slice(2, 3), 'cancel')
-    const after = await startRelays(world)
-    try {
-      const isTold = () => after.told.some((line) => line.includes('appended to aborted.events/0 as 2 to 3'))
-      await waitFor(isTold, { withinMs, what: 'the loss from 2 on' })
-    } finally {
-      await after.stop()
-      await world.close()
-    }
-  })
-
   test('a relay under way takes up what is sent again; its marks of before do not undo that', { timeout }, async () => {
     const world = await relayWorld(address, 'again', 1)
     const store = await openPostgres({ url: world.url })
@@ -262,6 +242,37 @@ suite('what Kafka has lost', async () => {
       await zombie.stop()
       await listener.stop()
       await store.close()
+      await world.close()
+    }
+  })
+})
+
+suite('what nobody sees on Kafka', async () => {
+  if (!(await kafkaIsHere())) return
+  const kafka = await sharedKafka()
+  const address: KafkaAddress = { brokers: kafka.brokers, clientId: 'aborted' }
+
+  test('what lies on Kafka in a transaction that was aborted is lost as well', { timeout }, async () => {
+    const world = await relayWorld(address, 'aborted', 1)
+    await world.append({ 0: 4 })
+    const before = await startRelays(world)
+    await waitFor(before.isShipped, { withinMs })
+    const listener = world.listen()
+    await waitFor(() => hasAll(listener.arrived, 4), { withinMs })
+    await before.stop()
+    await listener.stop()
+    // As a broker has it that was set back to the moment at which the last transaction was open.
+    await makeAnew(address, world.topic, 1)
+    const shipped = [0, 1, 2, 3].map((wanted) => listener.arrived.find(({ sequence }) => sequence === wanted))
+    const records = shipped.filter((record) => record !== undefined)
+    await produce(address, records.slice(0, 2), 'commit')
+    await produce(address, records.slice(2, 3), 'cancel')
+    const after = await startRelays(world)
+    try {
+      const isTold = () => after.told.some((line) => line.includes('appended to aborted.events/0 as 2 to 3'))
+      await waitFor(isTold, { withinMs, what: 'the loss from 2 on' })
+    } finally {
+      await after.stop()
       await world.close()
     }
   })
