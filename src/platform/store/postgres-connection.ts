@@ -179,8 +179,8 @@ export class Connection {
     if (this.#broken !== undefined) throw asStoreError(this.#broken)
     const { onSent, answerWithinMs } = this.#plan
     onSent(queries.length)
-    const { stream } = (this.#client as unknown as { readonly connection: pg.Connection }).connection
-    const cancelLimit = systemClock.after(answerWithinMs, () => stream.destroy(new Error('no answer in time')))
+    const { stream } = streamOf(this.#client)
+    const cancelLimit = endLater(this.#client, answerWithinMs)
     stream.cork()
     const answers = queries.map(({ name, text, values }) => {
       return this.#client.query<Cell[]>({ text, values: [...values], rowMode: 'array', ...(name && { name }) })
@@ -263,7 +263,7 @@ export class Connections {
     const client = await this.#pool.connect()
     if (this.#ready.has(client)) return new Connection(client, { ...this.#plan, reused: true })
     try {
-      await setUp(client, { ...sessionSettings, ...this.#plan.settings })
+      await setUp(client, { ...sessionSettings, ...this.#plan.settings }, this.#plan.answerWithinMs)
     } catch (error) {
       client.release(true)
       throw error
@@ -306,9 +306,29 @@ export class Connections {
   }
 }
 
-async function setUp(client: pg.PoolClient, settings: Readonly<Record<string, string>>): Promise<void> {
+/** Under the limit of every answer: a network that went away just behind the handshake held its caller for good. */
+async function setUp(
+  client: pg.PoolClient,
+  settings: Readonly<Record<string, string>>,
+  answerWithinMs: number,
+): Promise<void> {
+  const cancelLimit = endLater(client, answerWithinMs)
   const values = [Object.keys(settings), Object.values(settings)]
-  await Promise.all([client.query(settingsSql, values), client.query(durableSql)])
+  try {
+    await Promise.all([client.query(settingsSql, values), client.query(durableSql)])
+  } finally {
+    cancelLimit()
+  }
+}
+
+/** Ends the session unless it is cancelled before: the driver itself waits for an answer without end. */
+function endLater(client: pg.PoolClient, afterMs: number): () => void {
+  const { stream } = streamOf(client)
+  return systemClock.after(afterMs, () => stream.destroy(new Error('no answer in time')))
+}
+
+function streamOf(client: pg.PoolClient): pg.Connection {
+  return (client as unknown as { readonly connection: pg.Connection }).connection
 }
 
 /** A wrong password or database does not mend itself while one waits. */
