@@ -14,6 +14,7 @@ import { sharedPostgres, startPostgres } from '../../src/testing/postgres.ts'
 import { storeContract } from './store-contract.ts'
 import { append, commit, cursors, declaration, documents, load, log, next, write } from './store-fixture.ts'
 import type { Database } from './store-fixture.ts'
+import { sideConnections } from '../../src/platform/store/side-connections.ts'
 import { startProxy } from './store-proxy.ts'
 import type { Cut, Proxy } from './store-proxy.ts'
 
@@ -131,6 +132,22 @@ suite('store on PostgreSQL: lost answers', () => {
       assert.ok(proxy.cuts() >= 4)
     }),
   )
+
+  test('a network that goes away while a session is set up holds nobody for good', { timeout: 10_000 }, async () => {
+    const proxy = await startProxy(await sharedPostgres())
+    proxy.cut('silent once greeted')
+    const connections = sideConnections(proxy.url, { answerWithinMs: 200 })
+    try {
+      await assert.rejects(connections.acquire(), StoreUnavailable)
+      proxy.cut('never')
+      const connection = await connections.acquire()
+      assert.deepEqual((await connection.send({ text: 'SELECT 1' })).rows, [[1]])
+      connection.release()
+    } finally {
+      await connections.close()
+      await proxy.close()
+    }
+  })
 
   test(
     'a load whose answer is lost says that the store is unavailable',

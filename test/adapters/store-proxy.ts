@@ -8,9 +8,10 @@ import type { AddressInfo, Socket } from 'node:net'
  * - before commit: the session ends with all statements sent but the COMMIT, so nothing happened.
  * - after commit: the session ends once the server has committed, before its answer passes.
  * - silent: nothing that the server says passes any more.
+ * - silent once greeted: a new session is greeted, and nothing passes any more.
  * - once used: each session that is open now ends when it is used next; new ones are not touched.
  */
-export type Cut = 'never' | 'before commit' | 'after commit' | 'silent' | 'once used'
+export type Cut = 'never' | 'before commit' | 'after commit' | 'silent' | 'silent once greeted' | 'once used'
 
 export interface Proxy {
   readonly url: string
@@ -23,6 +24,8 @@ export interface Proxy {
 /** The text of the statement on its first use in a session; the tag of the answer. */
 const COMMIT = 'COMMIT'
 const COMMITTED = 'COMMIT\0'
+/** ReadyForQuery, which ends the greeting (https://www.postgresql.org/docs/current/protocol-message-formats.html). */
+const READY = 'Z\0\0\0\u0005I'
 
 export async function startProxy(target: string): Promise<Proxy> {
   const { hostname, port } = new URL(target)
@@ -46,6 +49,7 @@ export async function startProxy(target: string): Promise<Proxy> {
       socket.on('close', end)
     }
     let doomed = false
+    let isGreeted = false
     dooms.push(() => (doomed = true))
     client.on('data', (chunk) => {
       if (doomed) {
@@ -58,7 +62,8 @@ export async function startProxy(target: string): Promise<Proxy> {
       else upstream.write(chunk.subarray(0, at), cut)
     })
     upstream.on('data', (chunk) => {
-      if (rule === 'silent') return
+      if (rule === 'silent' || (rule === 'silent once greeted' && isGreeted)) return
+      isGreeted ||= chunk.includes(READY)
       if (rule === 'after commit' && chunk.includes(COMMITTED)) cut()
       else client.write(chunk)
     })

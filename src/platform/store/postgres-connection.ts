@@ -314,12 +314,17 @@ async function setUp(
 ): Promise<void> {
   const cancelLimit = endLater(client, answerWithinMs)
   const values = [Object.keys(settings), Object.values(settings)]
+  // What its queries fail by is said once more as an event, which ends the process where nobody listens.
+  client.on('error', nothing)
   try {
     await Promise.all([client.query(settingsSql, values), client.query(durableSql)])
   } finally {
+    client.off('error', nothing)
     cancelLimit()
   }
 }
+
+function nothing(): void {}
 
 /** Ends the session unless it is cancelled before: the driver itself waits for an answer without end. */
 function endLater(client: pg.PoolClient, afterMs: number): () => void {
