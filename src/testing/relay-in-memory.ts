@@ -81,6 +81,8 @@ function brokerInMemory() {
   const broker = {
     opened: 0,
     closed: 0,
+    /** The producer whose connections were lost, by the count of those opened. */
+    cutOff: 0,
     committed,
     onOpen: async (): Promise<void> => undefined,
     onSend: (async () => undefined) as (call: Call) => Promise<void>,
@@ -90,6 +92,9 @@ function brokerInMemory() {
       await broker.onOpen()
       let isClosed = false
       return {
+        get wasCutOff() {
+          return own === broker.cutOff
+        },
         async send(batches: readonly (readonly OutgoingRecord[])[]) {
           assert.ok(!isClosed, 'a producer that was closed is used')
           const records = batches.flat().filter((record) => record.topic !== HEADS_TOPIC)

@@ -10,7 +10,7 @@ import { createLogger } from '../../src/platform/telemetry/logger.ts'
 import { createMetrics } from '../../src/platform/telemetry/metrics.ts'
 import { kafkaIsHere, sharedKafka, startKafka } from '../../src/testing/kafka/kafka.ts'
 import { waitFor } from '../../src/testing/wait-for.ts'
-import { assertNothingLost, assertWhole, hasAll, relayWorld } from './relay-world.ts'
+import { assertNothingLost, assertWhole, hasAll, makeTopic, relayWorld } from './relay-world.ts'
 
 const timeout = 120_000
 const withinMs = 40_000
@@ -219,6 +219,26 @@ function incompressible(length: number): string {
 
 suite('a broker that is killed under the relay', async () => {
   if (!(await kafkaIsHere())) return
+
+  test('is not ridden out by the client: it may have lost what it had acknowledged', { timeout }, async () => {
+    const kafka = await startKafka()
+    const address = { brokers: kafka.brokers, clientId: 'ridden-out' }
+    await makeTopic(address, 'ridden.out', 1)
+    const producer = await TransactionalProducer.open({ address, transactionalId: 'ridden-out' })
+    const [key, value] = [Buffer.from('k'), Buffer.from('v')]
+    const record = { topic: 'ridden.out', partition: 0, key, value, headers: new Map(), timestamp: 0n }
+    try {
+      await producer.send([[record]])
+      await kafka.kill()
+      const sent = producer.send([[record]])
+      sent.catch(() => undefined)
+      await kafka.restart()
+      await assert.rejects(sent, /was lost, so it is not known what it has/)
+    } finally {
+      await producer.close()
+      await kafka.stop()
+    }
+  })
 
   test('leaves each transaction of the database in Kafka as a whole or not at all', { timeout }, async () => {
     const kafka = await startKafka()

@@ -488,3 +488,22 @@ test('a stop does not wait for a comparison that hangs', async () => {
   await world.advance(200)
   assert.deepEqual([isStopped, world.told.failed, world.broker.closed], [true, [], world.broker.opened])
 })
+
+test('whoever lost its connection in between compares before it ships more, and says nothing', async () => {
+  const compared: number[] = []
+  const compare = async (epoch: number): Promise<boolean> => {
+    compared.push(epoch)
+    return true
+  }
+  const world = relayWorld({ compare })
+  world.append('t1', { 0: ['a'] })
+  world.relay.start()
+  await world.advance(100)
+  world.broker.cutOff = world.broker.opened
+  world.append('t2', { 0: ['b'] })
+  world.membership.announced()
+  await world.advance(100)
+  assert.deepEqual([compared.length, world.broker.opened, world.broker.closed], [2, 2, 1])
+  assert.deepEqual([world.transactions(), world.told.failed], [[['0/0'], ['0/1']], []])
+  await world.relay.stop()
+})

@@ -10,6 +10,10 @@ import { LeaseLost, type Mark, type RelayRow, type RelayStore } from './relay-st
 import { MissingPartition, type OutgoingRecord, type TransactionalProducer } from './transactional-producer.ts'
 import { wholeTransactions } from './whole-transactions.ts'
 
+/** What sends, and whether its connection was lost since it was opened. */
+export type RelayProducer = Pick<TransactionalProducer, 'send' | 'close'> &
+  Partial<Pick<TransactionalProducer, 'wasCutOff'>>
+
 export interface RelayOptions {
   readonly store: Pick<
     RelayStore,
@@ -18,7 +22,7 @@ export interface RelayOptions {
   /** Leases the database's relay, and tells when something was appended. */
   readonly membership: Pick<Membership, 'holds' | 'onChange' | 'onAnnounced'>
   /** Fences whoever relayed before. */
-  readonly openProducer: () => Promise<Pick<TransactionalProducer, 'send' | 'close'>>
+  readonly openProducer: () => Promise<RelayProducer>
   /**
    * Compares what Kafka has with what the database says was shipped, before anything is and each half minute.
    *
@@ -66,7 +70,7 @@ const LONGEST_RETRY_MS = 5000
 
 interface Session {
   readonly epoch: number
-  readonly producer: Pick<TransactionalProducer, 'send' | 'close'>
+  readonly producer: RelayProducer
   readonly logIds: ReadonlyMap<string, string>
 }
 
@@ -135,6 +139,8 @@ export class Relay {
       return POLL_MS
     }
     try {
+      // A broker closes what is idle for ten minutes: that is no failure, and yet a reason to compare.
+      if (this.#session?.producer.wasCutOff === true) await this.#close()
       this.#session ??= await this.#begin()
       if (this.#session === undefined) return POLL_MS
       await this.#announce(this.#session)

@@ -66,6 +66,7 @@ export class TransactionalProducer {
   readonly #producer: OrdinaryProducer
   readonly #deadlineMs: number
   #partitions = new Map<string, number>()
+  #wasCutOff = false
 
   private constructor({ address, transactionalId, deadlineMs = DEADLINE_MS }: ProducerOptions) {
     this.#deadlineMs = deadlineMs
@@ -85,6 +86,7 @@ export class TransactionalProducer {
       retryDelay: (...[, , attempt, , error]) => retryDelayMs(attempt, error),
     })
     this.#producer.on('error', () => undefined)
+    this.#producer.on('client:broker:disconnect', () => (this.#wasCutOff = true))
   }
 
   /** Takes the id over: from now on nothing that another process sends under it is committed. */
@@ -108,7 +110,8 @@ export class TransactionalProducer {
   /**
    * Sends all of it as one transaction, the batches one after the other.
    *
-   * @throws {MissingPartition} before anything was sent; {KafkaLate} or the client's errors: then it may have happened.
+   * @throws {MissingPartition} before anything was sent; {KafkaLate}, the client's errors, or that the connection was
+   * lost: then it may have happened.
    */
   async send(batches: readonly (readonly OutgoingRecord[])[]): Promise<void> {
     await this.#checkPartitions(batches)
@@ -116,7 +119,22 @@ export class TransactionalProducer {
     for (const messages of batches) {
       await this.#answer(`sending ${messages.length} records`, transaction.send({ messages: [...messages] }))
     }
+    this.#mustBeConnected()
     await this.#answer('committing a transaction', transaction.commit())
+    this.#mustBeConnected()
+  }
+
+  /**
+   * A connection was lost since this was opened. The client tries again behind our back, also when the broker that
+   * comes back is no longer the same: one that lost what it had acknowledged takes what follows it. Whoever begins anew
+   * with another producer compares first.
+   */
+  get wasCutOff(): boolean {
+    return this.#wasCutOff
+  }
+
+  #mustBeConnected(): void {
+    if (this.#wasCutOff) throw new Error('The connection to Kafka was lost, so it is not known what it has.')
   }
 
   async #checkPartitions(batches: readonly (readonly OutgoingRecord[])[]): Promise<void> {
