@@ -123,5 +123,8 @@ export function listenTo(address: KafkaAddress, topics: readonly string[]) {
   fetcher.start()
   const inPartitions = (): Map<string, RelayedRecord[]> =>
     Map.groupBy(arrived, ({ source, topic, partition }) => `${source}/${topic}/${partition}`)
-  return { arrived, strangers, failures, inPartitions, stop: () => fetcher.stop() }
+  const readAgain = (): void => {
+    for (const reading of readings) reading.offset = 0n
+  }
+  return { arrived, strangers, failures, inPartitions, readAgain, stop: () => fetcher.stop() }
 }
