@@ -87,7 +87,7 @@ export async function loseTail(scene: Scene): Promise<Strike> {
   await kafka.kill()
   copyFolder(copy, data)
   rmSync(copy, { recursive: true })
-  // Offsets that were read hold other records soon: no consumer can tell, so whoever sets a disk back has all read anew.
+  // Offsets that were read hold other records soon, and no consumer can tell: after a set-back all is read anew.
   fleet.listener?.readAgain()
   await kafka.restart()
   await isTold(scene)
