@@ -42,6 +42,7 @@ function logOfOrders() {
   }
   const store = {
     epoch: async () => lease.epoch,
+    name: async () => 'relay-of-orders',
     logIds: async () => new Map([[source, 'log-1']]),
     heads: async () => [
       { source, topic, partition: 0, generation: 1, first: 0, next: next(0) + 1, made: 1, asOf: 1000 },

@@ -174,7 +174,7 @@ suite('bad set-ups of Kafka', async () => {
     const announce = (source: string, aheadMs: number) => {
       const asOf = Date.now() + aheadMs
       const head = { source, topic: `${source}.events`, partition: 0, generation: 1, first: 0, next: 7, made: 1, asOf }
-      return producer.send([[headsRecord(new Map([[source, `log-of-${source}`]]), [head])]])
+      return producer.send([[headsRecord({ name: source, logIds: new Map([[source, `log-of-${source}`]]) }, [head])]])
     }
     await announce('odd', 0)
     await announce('early', 3 * HOURS_MS)

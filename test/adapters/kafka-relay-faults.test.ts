@@ -33,15 +33,22 @@ suite('the relay under faults', async () => {
   const kafka = await sharedKafka()
   const address: KafkaAddress = { brokers: kafka.brokers, clientId: 'faults' }
 
-  test(
-    'killed between send and commit: the next one fences it, and readers see each record once',
-    { timeout },
-    async () => {
-      const world = await relayWorld(address, 'killed', 2)
+  const successors = [
+    { of: 'the same release', newcomers: [] },
+    { of: 'a release with a service that comes before all others', newcomers: ['a_newcomer'] },
+  ] as const
+  for (const { of, newcomers } of successors) {
+    test(`killed before it commits: the next one, of ${of}, fences it; all comes once`, { timeout }, async () => {
+      const world = await relayWorld(address, `killed-${newcomers.length}`, 2)
       const listener = world.listen()
-      await world.append({ 0: 2, 1: 1 })
       // The client alone, as our own producer always ends what it began.
-      const identity = { transactionalId: world.url, idempotent: true, producerId: -1n, producerEpoch: -1 }
+      const identity = {
+        transactionalId: await world.relayName(),
+        idempotent: true,
+        producerId: -1n,
+        producerEpoch: -1,
+      }
+      await world.append({ 0: 2, 1: 1 })
       const dead = new Producer({
         ...addressOptions(address),
         ...identity,
@@ -52,7 +59,7 @@ suite('the relay under faults', async () => {
       const transaction = await dead.beginTransaction()
       const value = Buffer.from('of the dead')
       await transaction.send({ messages: [0, 1].map((partition) => ({ topic: world.topic, partition, value })) })
-      const relay = await world.start()
+      const relay = await world.start({}, newcomers)
       try {
         await waitFor(() => hasAll(listener.arrived, 3), { withinMs })
         assert.deepEqual([listener.arrived.length, listener.failures], [3, []])
@@ -68,8 +75,8 @@ suite('the relay under faults', async () => {
         await listener.stop()
         await world.close()
       }
-    },
-  )
+    })
+  }
 
   const standstills = [
     { place: 'waiting', when: 'before it sends', repeats: 0 },

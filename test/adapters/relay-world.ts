@@ -13,7 +13,7 @@ import { TransactionalProducer } from '../../src/platform/kafka/transactional-pr
 import { openPostgres } from '../../src/platform/store/postgres.ts'
 import { postgresMembership } from '../../src/platform/store/postgres-membership.ts'
 import { systemClock } from '../../src/platform/system.ts'
-import { startRelay } from '../../src/testing/kafka/relayed.ts'
+import { startRelay, type RelayPlan } from '../../src/testing/kafka/relayed.ts'
 import { sharedPostgres } from '../../src/testing/postgres.ts'
 import { waitFor } from '../../src/testing/wait-for.ts'
 
@@ -111,6 +111,7 @@ export async function relayWorld(address: KafkaAddress, name: string, partitions
     const relay = new Relay({
       store: {
         epoch: () => own.epoch(),
+        name: () => own.name(),
         logIds: () => own.logIds(),
         heads: (epoch) => own.heads(epoch),
         tryStoppedAgain: (epoch) => own.tryStoppedAgain(epoch),
@@ -126,7 +127,7 @@ export async function relayWorld(address: KafkaAddress, name: string, partitions
         },
       },
       membership: { holds: () => isHolder, onChange: () => undefined, onAnnounced: () => undefined },
-      openProducer: () => TransactionalProducer.open({ address, transactionalId: url }),
+      openProducer: (transactionalId) => TransactionalProducer.open({ address, transactionalId }),
       clock: systemClock,
       observer: { shipped: () => undefined, failed: (error) => failures.push(error), refused: () => undefined },
     })
@@ -143,11 +144,21 @@ export async function relayWorld(address: KafkaAddress, name: string, partitions
     }
   }
 
-  const start = (observer: Parameters<typeof startRelay>[0]['observer'] = {}) => {
-    return startRelay({ url, address, sources: [name], observer })
+  /** What its relay is called at the brokers, once one was there. */
+  async function relayName(): Promise<string> {
+    const first = await startRelay({ url, address, sources: [name] })
+    const given = await first.store.name()
+    await first.stop()
+    return given
+  }
+
+  /** @param newcomers services that a later release brings to this database */
+  async function start(observer: RelayPlan['observer'] = {}, newcomers: readonly string[] = []) {
+    await store.migrate(newcomers.map((schema) => ({ schema, version: 1, tables: [], topics: [] })))
+    return startRelay({ url, address, sources: [...newcomers, name], observer })
   }
   const close = () => store.close()
-  return { url, topic, name, address, append, listen, start, startZombie, close }
+  return { url, topic, name, address, append, listen, relayName, start, startZombie, close }
 }
 
 /** All of the log arrived in each partition, in order; what came again lies below what was there already. */

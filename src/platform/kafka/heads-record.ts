@@ -41,9 +41,14 @@ interface Announcement {
   readonly logs?: Readonly<Record<string, string>>
 }
 
-/** @param logIds of the sources of the database; the lowest is its name among those that announce here. */
-export function headsRecord(logIds: ReadonlyMap<string, string>, heads: readonly AnnouncedHead[]): OutgoingRecord {
-  const [name = ''] = [...logIds.values()].toSorted()
+/** The relay of a database, among those that announce here. */
+export interface Announcer {
+  readonly name: string
+  /** The identity of the log of each source. */
+  readonly logIds: ReadonlyMap<string, string>
+}
+
+export function headsRecord({ name, logIds }: Announcer, heads: readonly AnnouncedHead[]): OutgoingRecord {
   const bySource = Map.groupBy(heads, ({ source }) => source)
   const asOf = Math.min(...heads.map((head) => head.asOf))
   const announcement: Announcement = {

@@ -7,6 +7,17 @@ export const RELAY_SCOPE = 'relay'
 export const createMarks = `CREATE TABLE IF NOT EXISTS lonja.relay_marks (source text COLLATE "C" NOT NULL,
   topic text COLLATE "C" NOT NULL, partition integer NOT NULL, next bigint NOT NULL, epoch bigint NOT NULL,
   stopped text, PRIMARY KEY (source, topic, partition))`
+/** One row: the name that the database's relay goes by at the brokers. */
+export const createRelayName = `CREATE TABLE IF NOT EXISTS lonja.relay_name (
+  name text NOT NULL, is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only))`
+/**
+ * Given once: a release may bring a service that comes before all others, and its relay still has to fence that of the
+ * release before. $1 prefix, $2 sources.
+ */
+export const giveRelayName = `INSERT INTO lonja.relay_name (name)
+  SELECT $1::text || name || '-' || log_id FROM lonja.schemas WHERE name = ANY ($2::text[])
+  ORDER BY name COLLATE "C" LIMIT 1 ON CONFLICT DO NOTHING`
+export const readRelayName = 'SELECT name FROM lonja.relay_name'
 /** From there on Kafka has lost what it had acknowledged. */
 export const addLostFrom = 'ALTER TABLE lonja.relay_marks ADD COLUMN IF NOT EXISTS lost_from bigint'
 

@@ -5,6 +5,7 @@ import { mapped } from '../store/postgres-errors.ts'
 import { exclusively } from '../store/postgres-schema.ts'
 import { sideConnections } from '../store/side-connections.ts'
 import type { AnnouncedHead } from './heads-record.ts'
+import { RELAY_PREFIX } from './rights.ts'
 import * as statements from './relay-statements.ts'
 import type { WaitingRow } from './whole-transactions.ts'
 
@@ -52,6 +53,14 @@ export interface Era {
   readonly partition: number
   readonly incarnation: number
   readonly first: number
+}
+
+/** Where a partition is shipped again from. */
+export interface SetBack {
+  readonly source: string
+  readonly topic: string
+  readonly partition: number
+  readonly from: number
 }
 
 /** How far a partition is shipped. */
@@ -124,12 +133,15 @@ export class RelayStore {
     this.#membersText = statements.readMembers(options.sources)
   }
 
-  /** Makes the table of marks. */
+  /** Makes the table of marks, and gives the relay its name. */
   async prepare(): Promise<void> {
     await this.#with((connection) =>
       exclusively(connection, async () => {
         await connection.send({ text: statements.createMarks })
         await connection.send({ text: statements.addLostFrom })
+        await connection.send({ text: statements.createRelayName })
+        const values = [RELAY_PREFIX, this.#options.sources]
+        await connection.send({ text: statements.giveRelayName, values })
       }),
     )
   }
@@ -162,6 +174,12 @@ export class RelayStore {
     const text = 'SELECT name, log_id FROM lonja.schemas WHERE name = ANY ($1::text[])'
     const { rows } = await this.#read(text, [this.#options.sources])
     return new Map(rows.map(([name, logId]) => [String(name), String(logId)]))
+  }
+
+  /** What the relay of this database is called at the brokers, whoever of its processes has the lease. */
+  async name(): Promise<string> {
+    const { rows } = await this.#read(statements.readRelayName, [])
+    return String(rows[0]?.[0])
   }
 
   /** What waits, with how many rows each transaction has: none where the lease is another's or was begun anew. */
@@ -244,22 +262,37 @@ export class RelayStore {
 
   /** From now on these are shipped under the incarnations. @throws {LeaseLost} */
   async beginEras(epoch: number, eras: readonly Era[], now: number): Promise<void> {
+    const places = eras.map((era) => ({ ...era, from: era.first }))
+    await this.#setBack(epoch, places, async (connection) => {
+      for (const { source, topic, partition, incarnation, first } of eras) {
+        const era = [source, incarnation, topic, partition, first, now]
+        await connection.send({ text: statements.writeEra, values: era })
+        await connection.send({ text: statements.raiseIncarnation, values: [source, incarnation] })
+      }
+    })
+    await this.#readEras()
+  }
+
+  /** What was shipped of these from there on counts as not shipped. @throws {LeaseLost} */
+  async shipAgain(epoch: number, places: readonly SetBack[]): Promise<void> {
+    await this.#setBack(epoch, places)
+  }
+
+  async #setBack(
+    epoch: number,
+    places: readonly SetBack[],
+    before: (connection: Pick<Connection, 'send'>) => Promise<void> = async () => undefined,
+  ): Promise<void> {
     await this.#with((connection) =>
       exclusively(connection, async () => {
         const values = [this.#options.holder, epoch, this.#startedAt]
         const held = await connection.send({ text: statements.readHeld, values })
         if (held.rows.length === 0) throw new LeaseLost('Another process relays this database by now.')
-        for (const { source, topic, partition, incarnation, first } of eras) {
-          const era = [source, incarnation, topic, partition, first, now]
-          await connection.send({ text: statements.writeEra, values: era })
-          await connection.send({ text: statements.raiseIncarnation, values: [source, incarnation] })
-        }
-        const marks = eras.map((era) => ({ ...era, from: era.first, isMended: false }))
-        const back = statements.setBackValues(epoch, marks)
-        await connection.send({ text: statements.setBack, values: back })
+        await before(connection)
+        const back = places.map((place) => ({ ...place, isMended: false }))
+        await connection.send({ text: statements.setBack, values: statements.setBackValues(epoch, back) })
       }),
     )
-    await this.#readEras()
   }
 
   /** Nothing more is shipped of these partitions until they are sent again from there on. @throws {LeaseLost} */

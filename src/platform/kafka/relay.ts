@@ -17,12 +17,13 @@ export type RelayProducer = Pick<TransactionalProducer, 'send' | 'close'> &
 export interface RelayOptions {
   readonly store: Pick<
     RelayStore,
-    'epoch' | 'logIds' | 'waiting' | 'mark' | 'heads' | 'tryStoppedAgain' | 'lastShipped'
+    'epoch' | 'name' | 'logIds' | 'waiting' | 'mark' | 'heads' | 'tryStoppedAgain' | 'lastShipped'
   >
   /** Leases the database's relay, and tells when something was appended. */
   readonly membership: Pick<Membership, 'holds' | 'onChange' | 'onAnnounced'>
   /** Fences whoever relayed before. */
-  readonly openProducer: () => Promise<RelayProducer>
+  /** @param name that of the database's relay: whoever opened one under it before is fenced */
+  readonly openProducer: (name: string) => Promise<RelayProducer>
   /**
    * Compares what Kafka has with what the database says was shipped, before anything is and each half minute.
    *
@@ -71,6 +72,7 @@ const LONGEST_RETRY_MS = 5000
 interface Session {
   readonly epoch: number
   readonly producer: RelayProducer
+  readonly name: string
   readonly logIds: ReadonlyMap<string, string>
 }
 
@@ -165,8 +167,8 @@ export class Relay {
     const { store, openProducer } = this.#options
     const epoch = await store.epoch()
     if (epoch === undefined) return undefined
-    const logIds = await store.logIds()
-    const session = { epoch, logIds, producer: await openProducer() }
+    const [name, logIds] = [await store.name(), await store.logIds()]
+    const session = { epoch, name, logIds, producer: await openProducer(name) }
     try {
       await this.#compare(epoch)
     } catch (error) {
@@ -203,21 +205,21 @@ export class Relay {
       if (error instanceof MissingPartition) return session
       await producer.close()
       if (!isRefusal(error)) throw error
-      return { ...session, producer: await this.#repeatByTopic(last) }
+      return { ...session, producer: await this.#repeatByTopic(session, last) }
     }
   }
 
   /** A topic that is refused stops where something is to be shipped to it, and keeps no other from its beginning. */
-  async #repeatByTopic(last: readonly OutgoingRecord[]): Promise<Session['producer']> {
+  async #repeatByTopic({ name }: Session, last: readonly OutgoingRecord[]): Promise<Session['producer']> {
     const { openProducer } = this.#options
-    let producer = await openProducer()
+    let producer = await openProducer(name)
     for (const records of Map.groupBy(last, ({ topic }) => topic).values()) {
       try {
         await producer.send(batchesOf(records))
       } catch (error) {
         await producer.close()
         if (!isRefusal(error)) throw error
-        producer = await openProducer()
+        producer = await openProducer(name)
       }
     }
     return producer
@@ -231,12 +233,12 @@ export class Relay {
   }
 
   /** Says once a second where the logs end, also when nothing was appended: timers elsewhere wait to hear it. */
-  async #announce({ epoch, producer, logIds }: Session): Promise<void> {
+  async #announce({ epoch, producer, ...announcer }: Session): Promise<void> {
     const { clock, store } = this.#options
     if (clock.now() < this.#announceAt) return
     this.#announceAt = clock.now() + ANNOUNCE_EVERY_MS
     const heads = await store.heads(epoch)
-    if (heads.length > 0) await producer.send([[headsRecord(logIds, heads)]])
+    if (heads.length > 0) await producer.send([[headsRecord(announcer, heads)]])
   }
 
   /** Some at a time: of all at once, those behind the first refusals would wait for them each time. */

@@ -12,8 +12,7 @@ import { kafkaCodes, kafkaReason, refusalOf } from './kafka-error.ts'
 import { KafkaCounts } from './kafka-health.ts'
 import { Relay } from './relay.ts'
 import { RELAY_SCOPE } from './relay-statements.ts'
-import { transactionalIdPrefix } from './rights.ts'
-import { RelayStore, type Era, type Loss, type Mark, type PartitionBacklog } from './relay-store.ts'
+import { RelayStore, type Era, type Loss, type Mark, type PartitionBacklog, type SetBack } from './relay-store.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
 
 /** A database whose logs are shipped, by its address. */
@@ -73,13 +72,7 @@ export class Relays {
     const relay = new Relay({
       store,
       membership,
-      openProducer: async () => {
-        // The same for every process of this database, and no other's: its log's name is given once and never again.
-        const logIds = await store.logIds()
-        const logId = logIds.get(services.toSorted()[0] ?? '') ?? ''
-        const transactionalId = `${transactionalIdPrefix(services)}${logId}`
-        return TransactionalProducer.open({ address, transactionalId })
-      },
+      openProducer: (transactionalId) => TransactionalProducer.open({ address, transactionalId }),
       compare: this.#comparisonOf(database, store),
       clock,
       observer: this.#observer(database),
@@ -98,6 +91,10 @@ export class Relays {
       },
       lost: ({ topic, partition, sentence }: Loss) => {
         log.error(`${sentence}. That partition is not shipped any further; the others are.`, { topic, partition })
+      },
+      aborted: ({ source, topic, partition, from }: SetBack) => {
+        const what = `Kafka has aborted what it had acknowledged of ${source} in ${topic}/${partition} from ${from} on`
+        log.warn(`${what}: it is shipped again.`, { topic, partition })
       },
     }
     const comparison = new Comparison({ address, clock, store, observer })

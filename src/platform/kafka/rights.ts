@@ -33,10 +33,8 @@ export interface Part {
 const DEADLINE_MS = 12_000
 const RETRIES = 2
 
-/** The transactional id of the relay of these services' database begins so; the log's own id follows. */
-export function transactionalIdPrefix(services: readonly string[]): string {
-  return `lonja-relay-${services.toSorted()[0] ?? ''}-`
-}
+/** The transactional id of a database's relay begins so; one of its services follows, and the id of that one's log. */
+export const RELAY_PREFIX = 'lonja-relay-'
 
 /** Topics that a process ships to, those that it reads of other databases, and all that its groups hear. */
 export function topicsOf(
@@ -74,8 +72,9 @@ export function rightsOf(registry: Registry, part: Part): readonly Right[] {
     ...groups.map(({ name }): Right => {
       return { resource: 'group', name: `${part.groupPrefix}${name}`, pattern: 'literal', operations: ['READ'] }
     }),
-    ...part.databases.map((services): Right => {
-      const name = transactionalIdPrefix(services)
+    // Which of them the relay goes by was settled when the database was new.
+    ...part.databases.flat().map((service): Right => {
+      const name = `${RELAY_PREFIX}${service}-`
       return { resource: 'transactional-id', name, pattern: 'prefixed', operations: ['DESCRIBE', 'WRITE'] }
     }),
   ]

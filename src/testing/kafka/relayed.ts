@@ -31,16 +31,15 @@ export interface RelayUnderTest {
   stop(): Promise<void>
 }
 
-interface RelayPlan {
+export interface RelayPlan {
   readonly url: string
   readonly address: KafkaAddress
   readonly sources: readonly string[]
-  readonly transactionalId?: string
   readonly observer?: Partial<RelayObserver>
 }
 
 /** A process's relay of one database, on the system's clock. */
-export async function startRelay({ url, address, sources, transactionalId = url, observer }: RelayPlan) {
+export async function startRelay({ url, address, sources, observer }: RelayPlan) {
   const membership = postgresMembership({ url, partitionCounts: [1], scope: RELAY_SCOPE })
   await membership.start()
   const store = new RelayStore({ url, sources, holder: membership.id })
@@ -48,7 +47,7 @@ export async function startRelay({ url, address, sources, transactionalId = url,
   const relay = new Relay({
     store,
     membership,
-    openProducer: () => TransactionalProducer.open({ address, transactionalId }),
+    openProducer: (transactionalId) => TransactionalProducer.open({ address, transactionalId }),
     clock: systemClock,
     observer: { shipped: () => undefined, failed: () => undefined, refused: () => undefined, ...observer },
   })

@@ -2,7 +2,7 @@
 import { KafkaLog } from '../../../src/platform/kafka/kafka-log.ts'
 import { Relay } from '../../../src/platform/kafka/relay.ts'
 import { RelayStore } from '../../../src/platform/kafka/relay-store.ts'
-import { topicsOf, transactionalIdPrefix } from '../../../src/platform/kafka/rights.ts'
+import { topicsOf } from '../../../src/platform/kafka/rights.ts'
 import type { Clock, Log, Membership } from '../../../src/platform/ports.ts'
 import type { Lonja } from '../../../src/platform/runtime/lonja.ts'
 import type { Leases } from '../leases.ts'
@@ -94,9 +94,7 @@ export class KafkaNode implements NodeKafka {
       membership,
       clock: this.#clock('relay'),
       capRecords,
-      openProducer: async () => {
-        const [first = ''] = sources.toSorted()
-        const transactionalId = `${transactionalIdPrefix(sources)}log-of-${first}`
+      openProducer: async (transactionalId) => {
         const producer = await openProducer({ ...this.#options, transactionalId })
         return mutant.producer?.(producer, place) ?? producer
       },

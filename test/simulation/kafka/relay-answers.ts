@@ -38,6 +38,7 @@ export function relayAnswers(options: RelayAnswersOptions): RelayConnections {
     },
     [statements.writeMarks]: async (values) => writeMarks(options, values),
     [statements.tryStoppedAgain]: async ([, epoch]) => (options.epoch() === epoch ? place.tryStoppedAgain() : []),
+    [statements.readRelayName]: async () => [[`relay-of-${services[0] ?? ''}`]],
     'SELECT name, log_id FROM lonja.schemas WHERE name = ANY ($1::text[])': async () =>
       services.map((name) => [name, `log-of-${name}`]),
   }
