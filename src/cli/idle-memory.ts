@@ -1,8 +1,8 @@
 // Gives memory back while the process has nothing to do: V8 keeps what a start or a burst took until it needs it again.
 import { Session } from 'node:inspector/promises'
-import { performance } from 'node:perf_hooks'
 import type { Clock } from '../platform/ports.ts'
 import { RepeatedLook } from '../platform/repeated-look.ts'
+import { busySinceAsked } from '../platform/telemetry/gauges.ts'
 
 const LOOK_EVERY_MS = 10_000
 /** Of the time since the last look. */
@@ -23,7 +23,7 @@ export interface IdleMemoryOptions {
  * time. A server without orders went from 179 to 142 MB by it; one that was under full load went back as well.
  */
 export function giveBackWhenIdle(options: IdleMemoryOptions): RepeatedLook {
-  const { clock, busyShare = busySince(), heapBytes = () => process.memoryUsage().heapTotal } = options
+  const { clock, busyShare = busySinceAsked(), heapBytes = () => process.memoryUsage().heapTotal } = options
   const { collect = collectGarbage } = options
   let held = 0
   const look = async (): Promise<void> => {
@@ -33,7 +33,6 @@ export function giveBackWhenIdle(options: IdleMemoryOptions): RepeatedLook {
   }
   const looks = new RepeatedLook({
     clock,
-    firstAfterMs: LOOK_EVERY_MS,
     everyMs: LOOK_EVERY_MS,
     look,
     // Memory that is not given back harms nobody who is not told of it.
@@ -41,16 +40,6 @@ export function giveBackWhenIdle(options: IdleMemoryOptions): RepeatedLook {
   })
   looks.start()
   return looks
-}
-
-function busySince(): () => number {
-  let before = performance.eventLoopUtilization()
-  return () => {
-    const now = performance.eventLoopUtilization()
-    const { utilization } = performance.eventLoopUtilization(now, before)
-    before = now
-    return utilization
-  }
 }
 
 /** By the inspector's call, which left 79 MB of 316; that of `--expose-gc` left 263 of 301 (Node 24.21). */

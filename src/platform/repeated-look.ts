@@ -3,8 +3,9 @@ import type { Clock } from './ports.ts'
 
 export interface RepeatedLookOptions {
   readonly clock: Clock
-  readonly firstAfterMs: number
   readonly everyMs: number
+  /** The same as between two looks where it is left out. */
+  readonly firstAfterMs?: number
   readonly look: () => Promise<void>
   /** Told why a look failed; the next one comes all the same. */
   readonly failed: (error: unknown) => void
@@ -26,7 +27,8 @@ export class RepeatedLook {
   }
 
   start(): void {
-    this.#later(this.#options.firstAfterMs)
+    const { everyMs, firstAfterMs = everyMs } = this.#options
+    this.#later(firstAfterMs)
   }
 
   /** Resolves when the look under way has ended. */

@@ -82,9 +82,9 @@ export class Comparison {
   }
 
   /**
-   * Whether all that nobody sees lies there, aborted: a broker that is killed while it ends a transaction may leave some
-   * partitions without the mark of its end, and the next transaction there, where it fails, takes these along. Seen with
-   * Apache Kafka 4.3.1, one record of each of five partitions.
+   * Whether all that nobody sees lies there, aborted: a broker that is killed while it ends a transaction may leave
+   * some partitions without the mark of its end, and the next transaction there, where it fails, takes these along.
+   * Seen with Apache Kafka 4.3.1, one record of each of five partitions.
    */
   #isThere(place: Standing, { records }: Found, from: number): boolean {
     const { store } = this.#options

@@ -82,7 +82,7 @@ export function sentenceOf(address: KafkaAddress, error: unknown): Error {
   if (error instanceof KafkaRefused || error instanceof KafkaUnavailable) return error
   const { brokers } = address
   const at = `Kafka at ${brokers.join(', ')}`
-  const reason = kafkaReason(error).replace(/\.$/, '')
+  const reason = kafkaReason(error)
   const said = `${kafkaCodes(error).join(' ')} ${reason}`
   const refusal = REFUSALS.find(({ when }) => when.test(said))
   if (refusal !== undefined) {

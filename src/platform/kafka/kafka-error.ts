@@ -49,7 +49,7 @@ export function isUnknownTopic(error: unknown): boolean {
   return [...nested(error)].some(({ message }) => message.startsWith('Unknown topic '))
 }
 
-/** One line for people: Kafka's codes where there are some, else the innermost message. */
+/** One line for people, to stand in a sentence: Kafka's codes where there are some, else the innermost message. */
 export function kafkaReason(error: unknown): string {
   const all = [...nested(error)]
   const codes = kafkaCodes(error)
@@ -59,5 +59,5 @@ export function kafkaReason(error: unknown): string {
 }
 
 function firstLine(text: string): string {
-  return text.split('\n', 1)[0] ?? ''
+  return (text.split('\n', 1)[0] ?? '').replace(/\.$/, '')
 }

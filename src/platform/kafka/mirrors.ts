@@ -49,7 +49,6 @@ export class Mirrors {
     this.#options = options
     this.#looks = new RepeatedLook({
       clock: options.clock,
-      firstAfterMs: LOOK_EVERY_MS,
       everyMs: LOOK_EVERY_MS,
       look: () => this.look(),
       // A look keeps for `/health` what it failed by.

@@ -218,7 +218,7 @@ export class OpenKafka {
 
   #tell(error: unknown): void {
     this.#counts.consumeErrors += 1
-    const reason = kafkaReason(error).replace(/\.$/, '')
+    const reason = kafkaReason(error)
     this.#failure = reason
     const now = this.#options.clock.now()
     if (now < (this.#toldAt.get(reason) ?? 0) + TELL_AGAIN_MS) return

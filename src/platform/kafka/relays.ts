@@ -129,7 +129,7 @@ export class Relays {
       failed: (error: unknown) => {
         // Whoever lost the lease is overtaken, and that is as it should be.
         if (isFenced(error) && known()?.membership.holds(1, 0) === false) return
-        const reason = `${kafkaReason(error).replace(/\.$/, '')}${adviceFor(error)}`
+        const reason = `${kafkaReason(error)}${adviceFor(error)}`
         counts.produceErrors += 1
         if (known()?.failure !== reason) log.warn(failureText(error, reason))
         tell(reason)

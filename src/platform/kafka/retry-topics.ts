@@ -66,7 +66,6 @@ export class RetryTopics {
     )
     this.#looks = new RepeatedLook({
       clock,
-      firstAfterMs: LOOK_EVERY_MS,
       everyMs: LOOK_EVERY_MS,
       look: () => this.#look(),
       failed: (error) => this.#failed(error),

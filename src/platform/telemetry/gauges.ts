@@ -196,15 +196,24 @@ function exposeProcess(registry: Registry): void {
       cpu.inc((user + system) / 1e6)
     },
   })
-  let before = performance.eventLoopUtilization()
+  const busyShare = busySinceAsked()
   const busy = new Gauge({
     name: 'lonja_event_loop_busy_ratio',
     help: 'Share of the time since the last scrape in which the event loop was busy.',
     registers: [registry],
     collect() {
-      const now = performance.eventLoopUtilization()
-      busy.set(performance.eventLoopUtilization(now, before).utilization)
-      before = now
+      busy.set(busyShare())
     },
   })
+}
+
+/** @returns what answers the share of the time since it was last asked in which the event loop was busy */
+export function busySinceAsked(): () => number {
+  let before = performance.eventLoopUtilization()
+  return () => {
+    const now = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(now, before)
+    before = now
+    return utilization
+  }
 }
