@@ -4,7 +4,7 @@ import { fillDisk } from './disk-faults.ts'
 import { restoreOldCopy } from './going-back.ts'
 import { emptyBroker, loseBroker, loseOneOfThree, loseTail } from './kafka-faults.ts'
 import type { Dialect } from './fleet.ts'
-import { loseRelay, scaleWorkers, spoilNetwork } from './network-faults.ts'
+import { loseRelay, scaleWorkers, splitBrokers, spoilNetwork } from './network-faults.ts'
 import { killAnyTime, killAtCommit, killAtStart, setClocksApart, stopAndGoOn } from './process-faults.ts'
 import type { Scene, Strike } from './scene.ts'
 
@@ -34,6 +34,12 @@ export const faults = {
   cut: { summary: 'connections cut by pg_terminate_backend', stores: ON_SERVERS, strike: cutConnections },
   broker: { summary: "Kafka's broker killed, or stopped for a while", stores: ['kafka'], strike: loseBroker },
   node: { summary: 'one of three brokers killed', stores: ['kafka'], nodes: 3, strike: loseOneOfThree },
+  split: {
+    summary: 'one of three brokers cut off from the others, or reached late',
+    stores: ['kafka'],
+    nodes: 3,
+    strike: splitBrokers,
+  },
   wipe: { summary: 'the broker comes back empty', stores: ['kafka'], nodes: 1, strike: emptyBroker },
   tail: { summary: "the broker's disk set back to a copy", stores: ['kafka'], nodes: 1, strike: loseTail },
   restore: { summary: 'PostgreSQL set back to a copy of its files', stores: ['kafka'], strike: restoreOldCopy },

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
 import { startKafka, type Kafka } from '../../src/testing/kafka/kafka.ts'
+import { findFreePorts } from '../../src/testing/kafka/ports.ts'
 import { listenTo, makeTopics, topicNames, type Listener } from '../../src/testing/kafka/relayed.ts'
 import { startPostgres, type Postgres } from '../../src/testing/postgres.ts'
 import type { Load } from './load.ts'
@@ -35,6 +36,8 @@ interface Networks {
   readonly toPostgres: readonly Network[]
   /** Between everybody and the broker, where there is one. */
   readonly toBroker: Network | undefined
+  /** Between each broker and the others, by node, where there are several. */
+  readonly toPeers: readonly Network[]
 }
 
 interface StartPlan {
@@ -81,7 +84,7 @@ export class Fleet {
   static async open(plan: FleetPlan): Promise<Fleet> {
     const parts = plan.dialect === 'sqlite' ? {} : await openPostgres(plan)
     const onKafka = plan.dialect === 'kafka' ? await openKafka(plan) : undefined
-    const networks = onKafka && (await openNetworks(plan, 'store' in parts ? parts.store : '', onKafka.toBroker))
+    const networks = onKafka && { ...onKafka, toPostgres: await openWays(plan, 'store' in parts ? parts.store : '') }
     return new Fleet(plan, { ...parts, ...onKafka, ...(networks && { networks }), mails: await startMailServer() })
   }
 
@@ -174,8 +177,9 @@ export class Fleet {
     await this.stage.end(keep)
     await this.mails.close()
     await this.listener?.stop()
-    for (const network of this.networks?.toPostgres ?? []) await network.close()
-    await this.networks?.toBroker?.close()
+    const { toPostgres = [], toPeers = [], toBroker } = this.networks ?? {}
+    for (const network of [...toPostgres, ...toPeers]) await network.close()
+    await toBroker?.close()
     await this.kafka?.stop()
     await this.server?.stop()
     this.disk?.unmount()
@@ -204,23 +208,33 @@ const RELAYING_SESSION = `SELECT a.client_port FROM lonja.leases AS l
   JOIN pg_locks AS k ON k.locktype = 'advisory' AND k.objid::integer = hashtext(l.holder)
   JOIN pg_stat_activity AS a ON a.pid = k.pid WHERE l.scope = 'relay'`
 
-/** One broker lies behind a network of its own, by the address that it gives to everybody. */
+/**
+ * One broker lies behind a network of its own, by the address that it gives to everybody; of several each lies behind
+ * one for the others.
+ */
 async function openKafka({ nodes = 1 }: FleetPlan) {
   const toBroker = nodes === 1 ? await openNetwork() : undefined
-  const settings = toBroker === undefined ? {} : { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${toBroker.port}` }
-  const kafka = await startKafka({ nodes, settings })
+  const settings: Readonly<Record<string, string>> =
+    toBroker === undefined
+      ? { 'replica.lag.time.max.ms': '2000' }
+      : { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${toBroker.port}` }
+  const peerPorts = nodes === 1 ? [] : await findFreePorts(nodes)
+  const toPeers = await Promise.all(peerPorts.map((port) => openNetwork(port)))
+  const peers = toPeers.map(({ port: through }, index) => ({ port: peerPorts[index] ?? 0, through }))
+  const kafka = await startKafka({ nodes, settings, ...(peers.length > 0 && { peers }) })
   const [first = ''] = kafka.brokers
   toBroker?.leadTo(Number(first.split(':').at(-1)))
   const address = { brokers: kafka.brokers, clientId: 'chaos' }
   await makeTopics(address, nodes)
-  return { kafka, toBroker, listener: listenTo(address, topicNames) }
+  return { kafka, toBroker, toPeers, listener: listenTo(address, topicNames) }
 }
 
-async function openNetworks({ processes }: FleetPlan, store = '', toBroker?: Network): Promise<Networks> {
+/** Between each process and PostgreSQL. */
+async function openWays({ processes }: FleetPlan, store = ''): Promise<readonly Network[]> {
   const port = Number(new URL(store).port)
   const toPostgres: Network[] = []
   for (let place = 0; place < processes; place += 1) toPostgres.push(await openNetwork(port))
-  return { toPostgres, toBroker }
+  return toPostgres
 }
 
 function withPort(url: string, port: number): string {

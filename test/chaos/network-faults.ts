@@ -7,6 +7,8 @@ import type { Scene, Strike } from './scene.ts'
 
 const ORDERS_LATER = 30
 const ORDERS_MEANWHILE = 40
+/** Some five seconds: who does not fetch for two of them is no longer counted as a copy (fleet.ts). */
+const ORDERS_APART = 120
 const WEATHERS: readonly Weather[] = ['cut', 'hanging', 'slow']
 const FOUND_WITHIN_MS = 30_000
 const SHARED_WITHIN_MS = 60_000
@@ -25,6 +27,23 @@ export async function spoilNetwork({ fleet, load, roll }: Scene): Promise<Strike
   network.set(weather)
   try {
     await load.more(ORDERS_MEANWHILE)
+  } finally {
+    network.set('whole')
+  }
+  return { endedAtMs: performance.now(), kills: 0, openCommits: 0 }
+}
+
+/**
+ * Between one of three brokers and the others, who no longer reach it; it still reaches them, and clients reach all.
+ * What it leads is refused for want of copies as long as it lasts: orders settle, and what was appended comes later.
+ */
+export async function splitBrokers({ fleet, load, roll }: Scene): Promise<Strike> {
+  const network = oneOf(roll, fleet.networks?.toPeers ?? [])
+  const weather = oneOf(roll, WEATHERS)
+  await load.more(1 + Math.floor(roll() * ORDERS_LATER))
+  network.set(weather)
+  try {
+    await load.more(ORDERS_APART)
   } finally {
     network.set('whole')
   }

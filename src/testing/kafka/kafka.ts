@@ -6,7 +6,7 @@ import { after } from 'node:test'
 import type { GuardPlan, NodeOrder } from './guard.ts'
 import { findInstallation, startKafkaGuard } from './installation.ts'
 import { isUnavailable } from './jars.ts'
-import { host, type Profile } from './node-configuration.ts'
+import { host, type PeerWay, type Profile } from './node-configuration.ts'
 import { readLog } from './node-process.ts'
 import { readAccess, type Access } from './security.ts'
 import { runTool, type Tool, type ToolOptions } from './tools.ts'
@@ -20,6 +20,8 @@ export interface KafkaOptions {
   readonly secure?: boolean
   /** `bench` for measurements: its JIT compiler goes all the way. */
   readonly profile?: Profile
+  /** For each node: the brokers reach each other through another port than clients. Not for a secured Kafka. */
+  readonly peers?: readonly PeerWay[]
   /** Any other setting of server.properties, for example `{ 'message.max.bytes': '2000000' }`. */
   readonly settings?: Readonly<Record<string, string>>
 }
@@ -69,6 +71,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
     profile: options.profile ?? 'test',
     secure: options.secure ?? false,
     settings: options.settings ?? {},
+    ...(options.peers && { peers: options.peers }),
   }
   const guard = startKafkaGuard()
   const { ports } = await guard.ask({ start: plan }).catch(async (error: unknown) => {

@@ -20,6 +20,12 @@ export interface NodePlan {
   readonly controllerPort: number
 }
 
+/** How a broker is reached by the others: it listens at `port`, and they are told to come through another. */
+export interface PeerWay {
+  readonly port: number
+  readonly through: number
+}
+
 /** `test` starts fastest, as its JIT compiler stops early; `bench` compiles and writes as a server in earnest does. */
 export type Profile = 'test' | 'bench'
 
@@ -32,6 +38,8 @@ export interface ClusterPlan extends Installation {
   readonly secure: boolean
   /** Any other setting of server.properties; it wins over ours. */
   readonly settings: Readonly<Record<string, string>>
+  /** By node, where brokers reach each other otherwise than clients do. */
+  readonly peers?: readonly PeerWay[]
   /** Instead of the use of the archive. */
   readonly javaOptions?: readonly string[]
 }
@@ -102,6 +110,19 @@ function identity({ nodes, secure }: ClusterPlan, node: NodePlan, data: string):
   }
 }
 
+/** A listener for the other brokers alone, so that what lies between them can be cut while clients come through. */
+function peerListener(plan: ClusterPlan, node: NodePlan): Settings {
+  const way = plan.peers?.[node.id - 1]
+  if (way === undefined) return {}
+  const own = identity(plan, node, '')
+  return {
+    listeners: `${own['listeners']},PEERS://${host}:${way.port}`,
+    'advertised.listeners': `${own['advertised.listeners']},PEERS://${host}:${way.through}`,
+    'inter.broker.listener.name': 'PEERS',
+    'listener.security.protocol.map': `${own['listener.security.protocol.map']},PEERS:PLAINTEXT`,
+  }
+}
+
 /** The settings of a node, in which `data` is the folder of its logs, and `security` is empty unless it is secured. */
 export function nodeSettings(plan: ClusterPlan, node: NodePlan, own: { data: string; security: Settings }): Settings {
   return {
@@ -110,6 +131,7 @@ export function nodeSettings(plan: ClusterPlan, node: NodePlan, own: { data: str
     ...byProfile[plan.profile],
     ...replication(plan.nodes.length),
     ...identity(plan, node, own.data),
+    ...peerListener(plan, node),
     ...own.security,
     ...plan.settings,
   }
