@@ -64,6 +64,7 @@ export async function emptyBroker(scene: Scene): Promise<Strike> {
   await load.more(1 + Math.floor(roll() * ORDERS_LATER))
   await untilShipped(store, () => load.mustGoOn(), Date.now())
   await kafka.wipe()
+  fleet.listener?.readAgain()
   await makeTopics({ brokers: kafka.brokers, clientId: 'chaos' }, fleet.plan.nodes ?? 1)
   await isTold(scene)
   await sendAgain(scene, ['relay', 'resend', '--all', '--from', 'first'])
@@ -87,7 +88,6 @@ export async function loseTail(scene: Scene): Promise<Strike> {
   await kafka.kill()
   copyFolder(copy, data)
   rmSync(copy, { recursive: true })
-  // Offsets that were read hold other records soon, and no consumer can tell: after a set-back all is read anew.
   fleet.listener?.readAgain()
   await kafka.restart()
   await isTold(scene)
