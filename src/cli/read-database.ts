@@ -79,7 +79,7 @@ async function lookAround({ runtimes, registry }: Lonja): Promise<void> {
     for (const { schema, topics } of registry.schemas) {
       if (topics.length > 0) channels.applyHeads(await options.logOf(schema).heads(schema), 0)
     }
-    for (const service of options.hosted) await readCursors(options.store, service, channels)
+    await readCursors(options.store, options.hosted, channels)
     await parking.recall()
     await takeovers.look()
     await pauses.recall()

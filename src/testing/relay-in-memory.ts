@@ -120,7 +120,7 @@ export const placeOf = ({ partition, headers }: OutgoingRecord): string => {
 
 export const settled = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
 
-export function relayWorld({ compare }: { readonly compare?: (epoch: number) => Promise<boolean> } = {}) {
+export function relayWorld({ compare }: { readonly compare?: (epoch: number) => Promise<ReadonlySet<string>> } = {}) {
   const [log, broker, clock] = [logOfOrders(), brokerInMemory(), createVirtualClock()]
   const watched = watchClock(clock)
   const told = { shipped: [] as number[], failed: [] as unknown[], refused: [] as string[] }

@@ -47,8 +47,7 @@ export async function openSource(path: string, registry: Registry): Promise<Copy
     const left = rows.names().includes(sqliteName('lonja', 'moves')) ? await leftIn(store) : undefined
     if (left === undefined) await store.migrate(declared)
     const services = declared.map(({ schema }) => schema).filter((schema) => schema !== movesTable.schema)
-    const builds = await Promise.all(services.map((service) => readBuilds(store, service)))
-    const copied = copiedTables(registry, declared, builds.flat())
+    const copied = copiedTables(registry, declared, await readBuilds(store, services))
     if (left === undefined) refuseUnknown(rows, copied, registry)
     return { name: `sqlite:${resolve(path)}`, store, rows, copied, left, close }
   } catch (error) {

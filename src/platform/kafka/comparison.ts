@@ -52,12 +52,12 @@ export class Comparison {
     this.#options = options
   }
 
-  /** @returns whether each topic is there that something was shipped to: one that is made later has lost all of it. */
-  async compare(epoch: number): Promise<boolean> {
+  /** @returns topics that something was shipped to and that are missing: one that is made later has lost all of it. */
+  async compare(epoch: number): Promise<ReadonlySet<string>> {
     const { store, clock, observer } = this.#options
     const places = (await store.standing()).filter(({ lostFrom }) => lostFrom === undefined)
     const { found, renewed, missing } = await this.#find(places)
-    const isWhole = !places.some(({ topic, mark = 0 }) => mark > 0 && missing.has(topic))
+    const gone = places.filter(({ topic, mark = 0 }) => mark > 0 && missing.has(topic)).map(({ topic }) => topic)
     const eras: Era[] = []
     const losses: Loss[] = []
     const aborted: SetBack[] = []
@@ -75,10 +75,11 @@ export class Comparison {
     for (const loss of losses) observer.lost(loss)
     if (aborted.length > 0) await store.shipAgain(epoch, aborted)
     for (const place of aborted) observer.aborted(place)
-    if (eras.length === 0) return isWhole
-    await store.beginEras(epoch, eras, clock.now())
-    observer.wentBack(eras)
-    return isWhole
+    if (eras.length > 0) {
+      await store.beginEras(epoch, eras, clock.now())
+      observer.wentBack(eras)
+    }
+    return new Set(gone)
   }
 
   /**

@@ -454,11 +454,11 @@ function bytesOf(records: readonly OutgoingRecord[]): number {
 test('Kafka is compared before all else, each half minute, and sooner where a topic is missing', async () => {
   const compared: number[] = []
   let isBlind = true
-  let isWhole = true
-  const compare = async (epoch: number): Promise<boolean> => {
+  let missing: readonly string[] = []
+  const compare = async (epoch: number): Promise<ReadonlySet<string>> => {
     if (isBlind) throw new Error('no answer')
     compared.push(epoch)
-    return isWhole
+    return new Set(missing)
   }
   const world = relayWorld({ compare })
   world.append('t1', { 0: ['a'] })
@@ -468,12 +468,25 @@ test('Kafka is compared before all else, each half minute, and sooner where a to
   isBlind = false
   await world.advance(5000)
   assert.deepEqual([compared, world.transactions()], [[1], [['0/0']]])
-  isWhole = false
+  missing = ['others.events']
   await world.advance(31_000)
   assert.ok(compared.length >= 2)
   const before = compared.length
   await world.advance(3000)
   assert.ok(compared.length >= before + 2, 'a missing topic is looked for again after a second')
+  await world.relay.stop()
+})
+
+test('a topic that was missing when Kafka was compared gets nothing before it was seen there', async () => {
+  let missing = [topic]
+  const world = relayWorld({ compare: async () => new Set(missing) })
+  world.append('t1', { 0: ['a'] })
+  world.relay.start()
+  await world.advance(4000)
+  assert.deepEqual(world.transactions(), [], 'the broker would take it')
+  missing = []
+  await world.advance(6000)
+  assert.deepEqual([world.transactions(), world.told.refused], [[['0/0']], []])
   await world.relay.stop()
 })
 
@@ -491,9 +504,9 @@ test('a stop does not wait for a comparison that hangs', async () => {
 
 test('whoever lost its connection in between compares before it ships more, and says nothing', async () => {
   const compared: number[] = []
-  const compare = async (epoch: number): Promise<boolean> => {
+  const compare = async (epoch: number): Promise<ReadonlySet<string>> => {
     compared.push(epoch)
-    return true
+    return new Set()
   }
   const world = relayWorld({ compare })
   world.append('t1', { 0: ['a'] })

@@ -21,16 +21,15 @@ export interface RelayOptions {
   >
   /** Leases the database's relay, and tells when something was appended. */
   readonly membership: Pick<Membership, 'holds' | 'onChange' | 'onAnnounced'>
-  /** Fences whoever relayed before. */
-  /** @param name that of the database's relay: whoever opened one under it before is fenced */
+  /** Fences whoever relayed this database before. @param name what its relay is called at the brokers */
   readonly openProducer: (name: string) => Promise<RelayProducer>
   /**
    * Compares what Kafka has with what the database says was shipped, before anything is and each half minute.
    *
-   * @returns false where a topic was missing: it may be made any moment.
+   * @returns topics that something was shipped to, and that are missing: each may be made any moment.
    * @throws what keeps it from looking: nothing is shipped then.
    */
-  readonly compare?: (epoch: number) => Promise<boolean>
+  readonly compare?: (epoch: number) => Promise<ReadonlySet<string>>
   readonly clock: Clock
   readonly observer: RelayObserver
   /** Of one transaction of Kafka; a transaction of the database that is larger goes alone. */
@@ -89,6 +88,8 @@ export class Relay {
   #announceAt = 0
   #tryStoppedAt = 0
   #compareAt = 0
+  /** Topics that were missing when Kafka was compared: one that is there by now has lost all; it is compared first. */
+  #unseen: ReadonlySet<string> = new Set()
   readonly #giveUp = Promise.withResolvers<never>()
   /** Topics that the brokers did not have, since when. */
   readonly #missingSince = new Map<string, number>()
@@ -182,8 +183,8 @@ export class Relay {
   async #compare(epoch: number): Promise<void> {
     const compared = this.#options.compare?.(epoch)
     // Whoever stops does not wait for an answer that does not come.
-    const isWhole = await Promise.race([compared, this.#giveUp.promise])
-    const againMs = isWhole === false ? COMPARE_MISSING_EVERY_MS : COMPARE_EVERY_MS
+    this.#unseen = (await Promise.race([compared, this.#giveUp.promise])) ?? new Set()
+    const againMs = this.#unseen.size > 0 ? COMPARE_MISSING_EVERY_MS : COMPARE_EVERY_MS
     this.#compareAt = this.#options.clock.now() + againMs
   }
 
@@ -198,7 +199,7 @@ export class Relay {
     const last = rows.flatMap((row) => outgoing([row], logIds).slice(0, 1))
     if (last.length === 0) return session
     try {
-      await producer.send(batchesOf(last))
+      await this.#send(producer, last)
       return session
     } catch (error) {
       // Nothing was sent, and what is missing is told when it is shipped.
@@ -215,7 +216,7 @@ export class Relay {
     let producer = await openProducer(name)
     for (const records of Map.groupBy(last, ({ topic }) => topic).values()) {
       try {
-        await producer.send(batchesOf(records))
+        await this.#send(producer, records)
       } catch (error) {
         await producer.close()
         if (!isRefusal(error)) throw error
@@ -259,7 +260,7 @@ export class Relay {
     const rows = taken.flat()
     const records = outgoing(rows, session.logIds)
     try {
-      await session.producer.send(batchesOf(records))
+      await this.#send(session.producer, records)
     } catch (error) {
       if (!isRefusal(error) || this.#mayAppear(error)) throw error
       await this.#close()
@@ -271,6 +272,14 @@ export class Relay {
     await store.mark(session.epoch, marksOf(rows))
     observer.shipped(records.length, clock.now() - startedAt)
     return records.length
+  }
+
+  /** @throws {MissingPartition} also of what is there again and has not been compared: it would begin in its midst. */
+  async #send(producer: RelayProducer, records: readonly OutgoingRecord[]): Promise<void> {
+    const topic = records.find((record) => this.#unseen.has(record.topic))?.topic
+    if (topic !== undefined)
+      throw new MissingPartition(topic, `Kafka does not have ${topic} any more: run topics:create.`)
+    await producer.send(batchesOf(records))
   }
 
   #mayAppear(error: unknown): boolean {
@@ -304,7 +313,7 @@ export class Relay {
   async #shipAlone(rows: readonly RelayRow[]): Promise<unknown> {
     const session = await this.#held()
     try {
-      await session.producer.send(batchesOf(outgoing(rows, session.logIds)))
+      await this.#send(session.producer, outgoing(rows, session.logIds))
     } catch (error) {
       if (!isRefusal(error)) throw error
       await this.#close()

@@ -80,7 +80,7 @@ export class Relays {
     return { relay, store, membership, database, failure: undefined }
   }
 
-  #comparisonOf(database: RelayedDatabase, store: RelayStore): (epoch: number) => Promise<boolean> {
+  #comparisonOf(database: RelayedDatabase, store: RelayStore): (epoch: number) => Promise<ReadonlySet<string>> {
     const { address, clock, log } = this.#options
     const observer = {
       wentBack: (eras: readonly Era[]) => {
@@ -106,7 +106,7 @@ export class Relays {
         if (refusalOf(error) !== 'TOPIC_AUTHORIZATION_FAILED') throw error
         if (!isToldSo) log.warn(`Nobody sees whether Kafka loses records of ${database.services.join(', ')}: ${BLIND}`)
         isToldSo = true
-        return true
+        return new Set()
       }
     }
   }

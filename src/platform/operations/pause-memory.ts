@@ -3,6 +3,7 @@ import type { Store } from '../ports.ts'
 import type { Channels } from '../runtime/channels.ts'
 import type { GroupPauses, Pause } from './pause-state.ts'
 import { PAUSES_TABLE, covers } from './pause-state.ts'
+import { readAlike } from '../store/read-alike.ts'
 
 /** What is announced to other processes when a person paused or resumed a group. No service has this name. */
 export const PAUSE_NEWS = '#pauses'
@@ -19,14 +20,9 @@ export async function readPauses(
   store: Store,
   services: readonly string[],
 ): Promise<ReadonlyMap<string, readonly Pause[]>> {
-  const found = new Map<string, readonly Pause[]>()
-  for (const service of services) {
-    const rows = await store.query<{ readonly key: string; readonly state: string }>(
-      `SELECT key, state FROM ${store.tableName(service, PAUSES_TABLE)}`,
-    )
-    for (const { key, state } of rows) found.set(key, (JSON.parse(state) as GroupPauses).pauses)
-  }
-  return found
+  const wanted = { table: PAUSES_TABLE, columns: ['key', 'state'] }
+  const rows = await readAlike<{ readonly key: string; readonly state: string }>(store, services, wanted)
+  return new Map(rows.map(({ key, state }) => [key, (JSON.parse(state) as GroupPauses).pauses]))
 }
 
 export class PauseMemory {

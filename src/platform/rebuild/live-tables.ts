@@ -2,6 +2,7 @@
 import type { Projection } from '../../kernel/projection.ts'
 import type { Service } from '../../kernel/service.ts'
 import type { Row, Store, Table, Write } from '../ports.ts'
+import { readAlike } from '../store/read-alike.ts'
 import { buildsTable, projectionTable } from '../store/tables.ts'
 
 /** The table that a projection has without ever having been rebuilt. */
@@ -18,23 +19,13 @@ export interface Build {
   readonly building: number | null
 }
 
-interface StoredBuild {
-  readonly projection: string
-  readonly version: number
-  readonly live: number
-  readonly building: number | null
-}
-
-/** The pointer rows of a service; projections that were never rebuilt have none. */
-export async function readBuilds(store: Store, service: string): Promise<readonly Build[]> {
-  const rows = await store.query<StoredBuild>(
-    `SELECT projection, version, live, building FROM ${store.tableName(service, 'builds')}`,
-  )
-  return rows.map((row) => ({ service, ...row }))
+/** The pointer rows of these services; projections that were never rebuilt have none. */
+export function readBuilds(store: Store, services: readonly string[]): Promise<readonly Build[]> {
+  return readAlike(store, services, { table: 'builds', columns: ['projection', 'version', 'live', 'building'] })
 }
 
 export async function readBuild(store: Store, service: string, projection: string): Promise<Build> {
-  const builds = await readBuilds(store, service)
+  const builds = await readBuilds(store, [service])
   const build = builds.find((one) => one.projection === projection)
   return build ?? { service, projection, version: 0, live: FIRST_BUILD, building: null }
 }
@@ -100,12 +91,13 @@ export class LiveTables {
     if (known !== undefined) known.live = Math.max(known.live, live)
   }
 
-  /** Reads the pointers of these services afresh. */
-  async refresh(store: Store, services: readonly string[]): Promise<void> {
-    for (const service of services) {
-      const hasProjections = [...this.#known.values()].some((known) => known.service === service)
-      if (hasProjections) for (const build of await readBuilds(store, service)) this.point(build)
-    }
+  /** Reads the pointers of these services afresh. @returns them. */
+  async refresh(store: Store, services: readonly string[]): Promise<readonly Build[]> {
+    const projecting = new Set([...this.#known.values()].map(({ service }) => service))
+    const wanted = services.filter((service) => projecting.has(service))
+    const builds = await readBuilds(store, wanted)
+    for (const build of builds) this.point(build)
+    return builds
   }
 
   #find(service: string, projection: string): Known {

@@ -56,7 +56,7 @@ export class OldTables {
       if (projections.length === 0 || !services.includes(service)) continue
       // The tables first, the pointers afterwards: a build's pointer is written before its table is made.
       const names = await tableNames(store, service)
-      const builds = await readBuilds(store, service)
+      const builds = await readBuilds(store, [service])
       for (const { name } of projections) {
         const { live = FIRST_BUILD, building } = builds.find((build) => build.projection === name) ?? {}
         const old = buildsAmong(names, name).filter((build) => build !== live && build !== building)

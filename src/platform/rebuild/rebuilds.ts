@@ -150,7 +150,7 @@ export class Rebuilds {
     this.#refreshedAt.set(database, clock.now())
     void tables
       .refresh(database.store, database.services)
-      .then(() => this.#resume())
+      .then((builds) => (builds.some(({ building }) => building !== null) ? this.#resume() : undefined))
       // Tried again by the next beat.
       .catch(() => this.#refreshedAt.delete(database))
   }

@@ -5,6 +5,8 @@ import { partitionFor } from '../log/murmur2.ts'
 import type { LogRecord } from '../log/record.ts'
 import type { Head, Row, Store } from '../ports.ts'
 import type { Pause } from '../operations/pause-state.ts'
+import { readAlike } from '../store/read-alike.ts'
+import { cursorsTable } from '../store/tables.ts'
 import type { Crossing } from './crossing.ts'
 import { crossingOf, setGeneration } from './crossing.ts'
 import type { Group, Registry } from './registry.ts'
@@ -320,13 +322,15 @@ export interface StoredCursor {
 /** What every log begins with. */
 const FIRST_INCARNATION = 1
 
-/** Reads the cursors of one service's groups afresh; those without a row stand at the lowest record that is kept. */
-export async function readCursors(store: Store, service: string, channels: Channels): Promise<void> {
-  const rows = await store.query<StoredCursor>(`SELECT * FROM ${store.tableName(service, 'cursors')}`)
+const CURSORS = { table: 'cursors', columns: cursorsTable('').columns.map(({ name }) => name) }
+
+/** Reads the cursors of these services' groups afresh; those without a row stand at the lowest record that is kept. */
+export async function readCursors(store: Store, services: readonly string[], channels: Channels): Promise<void> {
+  const rows = await readAlike<StoredCursor>(store, services, CURSORS)
   const stored = new Map(rows.map((row) => [`${row.consumer_group}/${row.topic}/${row.partition}/${row.source}`, row]))
   for (const channel of channels.all) {
     for (const cursor of channel.cursors) {
-      if (cursor.group.service !== service) continue
+      if (!services.includes(cursor.group.service)) continue
       const row = stored.get(`${cursor.group.name}/${channel.topic}/${channel.partition}/${channel.source}`)
       const next = row?.next ?? channel.first
       // Another process went past what it stood still at here.

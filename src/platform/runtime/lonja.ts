@@ -149,7 +149,7 @@ export class Lonja implements Application {
         this.#options.relays?.wake()
       },
       liveTable: (service, { name }) => this.#tables.live(service, name),
-      recalled: () => this.#tables.refresh(store, services),
+      recalled: async () => void (await this.#tables.refresh(store, services)),
     })
   }
 

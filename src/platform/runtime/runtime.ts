@@ -371,7 +371,7 @@ export class Runtime {
     const { channels, parking } = this
     if (channels.hasGrown) await grow({ ...this.options, channels, held: this.#held })
     this.#timers.look()
-    if (works) for (const service of hosted) await readCursors(store, service, channels)
+    if (works) await readCursors(store, hosted, channels)
     // After the cursors: a projection's swap raises them, so its old table goes with old versions, and a conflict.
     await this.options.recalled?.()
     if (!works) return

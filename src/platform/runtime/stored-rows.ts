@@ -1,6 +1,8 @@
 // Reads back what a restart or a move of partitions takes over: due timers and requests without an answer.
 import type { Message } from '../../kernel/message.ts'
 import type { Store } from '../ports.ts'
+import { readAlike } from '../store/read-alike.ts'
+import { effectsTable } from '../store/tables.ts'
 import type { EffectRow, TimerRow } from './outbox.ts'
 
 /** What one batch fires. */
@@ -55,6 +57,8 @@ export async function readNextDues(store: Store, wanted: readonly TimersWanted[]
   return wanted.map((_, at) => dues.get(at) ?? Number.POSITIVE_INFINITY)
 }
 
+const EFFECTS = { table: 'effects', columns: effectsTable('').columns.map(({ name }) => name) }
+
 interface StoredEffect {
   readonly id: string
   readonly version: number
@@ -80,17 +84,10 @@ export async function readOpenEffects({
   readonly store: Store
   readonly hosted: readonly string[]
 }): Promise<EffectRow[]> {
-  const rows: EffectRow[] = []
-  for (const service of hosted) rows.push(...(await readOpenEffectsOf(store, service)))
-  return rows
-}
-
-async function readOpenEffectsOf(store: Store, service: string): Promise<EffectRow[]> {
-  const rows = await store.query<StoredEffect>(
-    `SELECT * FROM ${store.tableName(service, 'effects')} ORDER BY requested_in, ordinal`,
-  )
-  return rows.map((row) => ({
-    service,
+  const rows = await readAlike<StoredEffect>(store, hosted, EFFECTS)
+  const inOrder = rows.toSorted((one, other) => one.requested_in - other.requested_in || one.ordinal - other.ordinal)
+  return inOrder.map((row) => ({
+    service: row.service,
     id: row.id,
     effect: row.effect,
     key: row.key,
