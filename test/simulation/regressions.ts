@@ -22,6 +22,9 @@ const READ_AND_LOST =
   'a reader that began again before records that Kafka had lost, and that its groups had read, waited for them for good'
 const FIRST_LOST = 'a record below all that was met first was taken for a repetition when it was shipped again'
 
+const HANDED_ON =
+  'after a set-back a group that still had to read what was before got what came since from memory, and then again'
+
 export const REGRESSIONS: readonly Regression[] = [
   ...[9, 87, 122, 134, 203].map((seed) => ({ seed, cause: LOST_TRY })),
   { seed: 37, cause: LOST_TRY },
@@ -29,6 +32,7 @@ export const REGRESSIONS: readonly Regression[] = [
   ...[63, 131, 182].map((seed) => ({ seed, cause: STOOD_STILL })),
   { seed: 129, cause: EARLY_LOOP },
   ...[45, 105, 125, 205].map((seed) => ({ seed, cause: QUIET_SOURCE })),
+  { seed: 43_045, cause: HANDED_ON },
   ...[47, 60].map((seed) => ({ seed, cause: READ_AND_LOST, kafka: true as const })),
   { seed: 45, cause: FIRST_LOST, kafka: true },
 ]

@@ -275,6 +275,8 @@ export class Round {
       for (const cursor of channel.cursors) {
         // A group that still has a backlog in the store reads these there, after it.
         if (this.#halted.has(cursor) || this.positionOf(cursor) !== first + offered || isStopped(cursor, now)) continue
+        // After a set-back it still read what was before: past the first number of now it would be taken back to that.
+        if (cursor.incarnation !== channel.incarnation) continue
         deliveries.push({ cursor, records: offered === 0 ? records.slice() : records.slice(offered) })
       }
     }
