@@ -90,13 +90,15 @@ export class Comparison {
    */
   #isThere(place: Standing, { records }: Found, from: number): boolean {
     const { store } = this.#options
-    const { mark = 0 } = place
+    const { mark = 0, first } = place
+    // What the log itself no longer keeps can't be shipped again.
+    if (from < first || from >= mark) return false
     const isOurs = ({ sequence, incarnation }: RelayedRecord): boolean => {
       return incarnation === store.eraOf(place, sequence).incarnation
     }
     const there = new Set(records.filter(isOurs).map(({ sequence }) => sequence))
     for (let sequence = from; sequence < mark; sequence += 1) if (!there.has(sequence)) return false
-    return from < mark
+    return true
   }
 
   /** Where the next incarnation begins: at the first record of ours that the database has otherwise, or not at all. */
