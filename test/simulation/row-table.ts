@@ -69,10 +69,13 @@ export class RowTable {
     }
   }
 
-  /** Whether the version is the one above what is stored. */
+  /**
+   * Whether the version is the one above what is stored. Several nodes share it, so a row that another deleted
+   * meanwhile does not come back, as PostgreSQL has it for every table; SQLite, with one process, only where rows go.
+   */
   #follows(row: Row, { old, isAllNew }: { readonly old: Row | undefined; readonly isAllNew: boolean }): boolean {
     const version = row[this.#versionAt]
-    if (old === undefined) return this.#table.rowsGo !== true || version === 1
+    if (old === undefined) return version === 1
     return !isAllNew && old[this.#versionAt] === Number(version) - 1
   }
 
